@@ -1,0 +1,169 @@
+/** Gathering: windows of many series copied into the buffers of one batch, and normalised on the way. No allocation. */
+import { InternalError } from "../base/errors.ts";
+import type { Windows } from "./windows.ts";
+
+/** Per-window normalisation of each target, from the window's past only. */
+export type WindowNormalization = "none" | "last" | "mean" | "standard";
+
+/** Added to the variance of a window before the root, as in RevIN (Kim et al. 2022): a flat window is not blown up. */
+export const varianceEpsilon = 1e-5;
+
+/** Columns `at` … of a buffer [batch, time, features]: several matrices can be gathered side by side into one. */
+export interface Slot {
+  readonly buffer: Float32Array;
+  readonly features: number;
+  /** First column to write. Default 0. */
+  readonly at?: number;
+}
+
+/** Matrices to gather from, one per series of the set: [timesteps, columns]. Undefined stands for all ones. */
+export interface Source {
+  readonly matrices: readonly (Float64Array | Float32Array | Uint8Array | Int32Array | undefined)[];
+  readonly columns: number;
+}
+
+export interface TargetSlots {
+  /** [batch, past, features] */
+  readonly past: Slot;
+  /** [batch, horizon, features]; leave it out where the future is not known. */
+  readonly future?: Slot;
+  /** [batch, targets]: what was subtracted, in the units of the source. */
+  readonly offset: Float64Array | Float32Array;
+  /** [batch, targets]: what was divided by. A forecast is output · scale + offset. */
+  readonly scale: Float64Array | Float32Array;
+}
+
+/**
+ * Gathers past and future of the picked windows, normalised by the same offset and scale: (x − offset) / scale.
+ *
+ * none: 0 and 1. last: the last value of the past. mean: its mean. standard: its mean, and √(variance + 1e-5) with the
+ * variance divided by N; the epsilon supposes a source scaled to a deviation near 1. Arithmetic in float64, one rounding at the end.
+ * `picks` are window numbers; row r of the batch is window picks[r].
+ */
+export function gatherTargets(
+  source: Source,
+  windows: Windows,
+  picks: Int32Array,
+  normalization: WindowNormalization,
+  into: TargetSlots,
+): void {
+  const { columns } = source;
+  const { past, horizon } = windows;
+  checkSlot(into.past, picks.length * past, columns);
+  if (into.future !== undefined) checkSlot(into.future, picks.length * horizon, columns);
+  for (let row = 0; row < picks.length; row++) {
+    const matrix = source.matrices[windows.series[picks[row]!]!]!;
+    const origin = windows.origin[picks[row]!]!;
+    for (let k = 0; k < columns; k++) {
+      const offset = windowOffset(matrix, columns, k, origin, past, normalization);
+      const scale = normalization === "standard" ? windowDeviation(matrix, columns, k, origin, past, offset) : 1;
+      into.offset[row * columns + k] = offset;
+      into.scale[row * columns + k] = scale;
+      copy(matrix, columns, k, origin - past, past, into.past, row * past, offset, scale);
+      if (into.future !== undefined) {
+        copy(matrix, columns, k, origin, horizon, into.future, row * horizon, offset, scale);
+      }
+    }
+  }
+}
+
+/**
+ * Gathers `count` timesteps from origin + `from` on, as they are: covariates, calendar features, observed masks, category indices.
+ * Past covariates: from −past, count past. Future covariates over both: from −past, count past + horizon.
+ */
+export function gatherSteps(
+  source: Source,
+  windows: Windows,
+  picks: Int32Array,
+  { from, count }: { readonly from: number; readonly count: number },
+  into: Slot,
+): void {
+  const { columns } = source;
+  checkSlot(into, picks.length * count, columns);
+  const at = into.at ?? 0;
+  for (let row = 0; row < picks.length; row++) {
+    const matrix = source.matrices[windows.series[picks[row]!]!];
+    const start = windows.origin[picks[row]!]! + from;
+    for (let k = 0; k < columns; k++) {
+      if (matrix !== undefined) {
+        copy(matrix, columns, k, start, count, into, row * count, 0, 1);
+        continue;
+      }
+      for (let t = 0; t < count; t++) into.buffer[(row * count + t) * into.features + at + k] = 1;
+    }
+  }
+}
+
+/** Gathers what is constant within a series, repeated over `count` timesteps: static covariates, matrices [1, columns]. */
+export function gatherStatic(source: Source, windows: Windows, picks: Int32Array, count: number, into: Slot): void {
+  const { columns } = source;
+  checkSlot(into, picks.length * count, columns);
+  const at = into.at ?? 0;
+  for (let row = 0; row < picks.length; row++) {
+    const matrix = source.matrices[windows.series[picks[row]!]!]!;
+    for (let t = 0; t < count; t++) {
+      for (let k = 0; k < columns; k++) into.buffer[(row * count + t) * into.features + at + k] = matrix[k]!;
+    }
+  }
+}
+
+type Matrix = Float64Array | Float32Array | Uint8Array | Int32Array;
+
+function copy(
+  matrix: Matrix,
+  columns: number,
+  column: number,
+  start: number,
+  count: number,
+  into: Slot,
+  firstStep: number,
+  offset: number,
+  scale: number,
+): void {
+  if (start < 0 || (start + count) * columns > matrix.length) {
+    throw new InternalError(`gather: timesteps ${start} to ${start + count} of ${matrix.length / columns}`);
+  }
+  const { buffer, features, at = 0 } = into;
+  let from = start * columns + column;
+  let to = firstStep * features + at + column;
+  for (let t = 0; t < count; t++) {
+    buffer[to] = (matrix[from]! - offset) / scale;
+    from += columns;
+    to += features;
+  }
+}
+
+function windowOffset(
+  matrix: Matrix,
+  columns: number,
+  column: number,
+  origin: number,
+  past: number,
+  normalization: WindowNormalization,
+): number {
+  if (normalization === "none") return 0;
+  if (normalization === "last") return matrix[(origin - 1) * columns + column]!;
+  let sum = 0;
+  for (let t = origin - past; t < origin; t++) sum += matrix[t * columns + column]!;
+  return sum / past;
+}
+
+function windowDeviation(
+  matrix: Matrix,
+  columns: number,
+  column: number,
+  origin: number,
+  past: number,
+  mean: number,
+): number {
+  let squares = 0;
+  for (let t = origin - past; t < origin; t++) squares += (matrix[t * columns + column]! - mean) ** 2;
+  return Math.sqrt(squares / past + varianceEpsilon);
+}
+
+function checkSlot({ buffer, features, at = 0 }: Slot, steps: number, columns: number): void {
+  if (at >= 0 && at + columns <= features && steps * features <= buffer.length) return;
+  throw new InternalError(
+    `gather: columns ${at} to ${at + columns} of ${steps} steps do not fit into ${buffer.length} values of ${features} features`,
+  );
+}
