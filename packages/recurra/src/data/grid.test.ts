@@ -59,7 +59,7 @@ describe("layGrid", () => {
     const grid = layGrid(table, resolveRoles(table, { target: "y" }), "error");
     expect(grid.interval).toEqual({ kind: "index" });
     expect(grid.series[0]).toEqual({
-      id: "data.csv",
+      id: "series",
       rows: Int32Array.of(0, 1, 2),
       positions: Int32Array.of(0, 1, 2),
       times: undefined,

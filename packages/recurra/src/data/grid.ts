@@ -5,6 +5,9 @@ import type { Roles } from "./roles.ts";
 import { cellLabel, labelsOf, rowLabel, type Table, timesOf } from "./table.ts";
 import { formatDuration, formatTime } from "./time.ts";
 
+/** The id of the series when all rows are one: not the file name, which is another one at prediction. */
+export const onlySeries = "series";
+
 /** The rows of one series on its grid. */
 export interface SeriesRows {
   readonly id: string;
@@ -55,7 +58,7 @@ export function layGrid(table: Table, roles: Roles, missing: "interpolate" | "ma
 
 function groupRows(table: Table, series: string | undefined): readonly { id: string; rows: Int32Array }[] {
   if (series === undefined)
-    return [{ id: table.source, rows: Int32Array.from({ length: table.rowCount }, (_, row) => row) }];
+    return [{ id: onlySeries, rows: Int32Array.from({ length: table.rowCount }, (_, row) => row) }];
   const groups = new Map<string, number[]>();
   const labels = labelsOf(table, series);
   for (let row = 0; row < table.rowCount; row++) {

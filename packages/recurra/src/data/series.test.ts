@@ -19,7 +19,7 @@ describe("readSeries", () => {
     expect(set.notes).toEqual([]);
     expect(set.series).toEqual([
       {
-        id: "data.csv",
+        id: "series",
         timesteps: 2,
         knownTimesteps: 2,
         times: Float64Array.of(Date.UTC(2024, 0, 1), Date.UTC(2024, 0, 2)),

@@ -9,6 +9,7 @@ import { cellLabel, labelsOf, numbersOf, rowLabel, type Table } from "./table.ts
 
 /** One series. Matrices are row by row: value (t, column) is at t · columns + column. */
 export interface Series {
+  /** Its name in the series column; `onlySeries` without one. */
   readonly id: string;
   /** Timesteps whose targets are known, at least one. */
   readonly timesteps: number;

@@ -52,7 +52,7 @@ describe("splitSeries", () => {
       options: { train: 0.75, validation: 0, test: 0.25 },
       series: [
         {
-          id: "data.csv",
+          id: "series",
           train: { start: 0, end: 3, firstTime: at(1), lastTime: at(3) },
           validation: { start: 3, end: 3 },
           test: { start: 3, end: 4, firstTime: at(4), lastTime: at(4) },

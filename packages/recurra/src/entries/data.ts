@@ -24,6 +24,7 @@ export {
   varianceEpsilon,
   type WindowNormalization,
 } from "../data/gather.ts";
+export { onlySeries } from "../data/grid.ts";
 export {
   addSteps,
   continueTimes,
