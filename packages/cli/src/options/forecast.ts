@@ -1,0 +1,186 @@
+/** The options of a forecast on the command line: one row per field of `ForecastOptions`, so that none is forgotten. */
+
+import { OptionError } from "recurra";
+import type { CalendarFeature, ForecastOptions, WindowNormalization } from "recurra/tasks";
+import {
+  autoNoneOr,
+  choice,
+  count,
+  nameOrNames,
+  names,
+  type Parse,
+  positive,
+  quantiles,
+  seed,
+  share,
+  split,
+  text,
+} from "./values.ts";
+
+type Row<T> =
+  | { readonly flag: string; readonly value: string; readonly help: string; readonly parse: Parse<T> }
+  /** Present or absent. */
+  | { readonly flag: string; readonly value?: undefined; readonly help: string };
+
+type Rows = { readonly [K in keyof ForecastOptions]-?: Row<Exclude<ForecastOptions[K], undefined>> };
+
+const calendarFeatures: readonly CalendarFeature[] = ["hour", "weekday", "day", "month", "dayOfYear"];
+const windows: readonly (WindowNormalization | "auto")[] = ["auto", "none", "last", "mean", "standard"];
+
+export const forecastRows: Rows = {
+  target: {
+    flag: "--target",
+    value: "COLUMNS",
+    help: "column to forecast, or several between commas",
+    parse: nameOrNames,
+  },
+  horizon: { flag: "--horizon", value: "N", help: "timesteps to forecast", parse: count },
+  past: {
+    flag: "--past",
+    value: "N",
+    help: "timesteps the network looks back on (default: from season and horizon)",
+    parse: count,
+  },
+  time: { flag: "--time", value: "COLUMN", help: "time column (default: the only column of times)", parse: text },
+  series: {
+    flag: "--series",
+    value: "COLUMN",
+    help: "column that names the series of a row (default: one series)",
+    parse: text,
+  },
+  pastCovariates: { flag: "--past-covariates", value: "COLUMNS", help: "columns known only up to now", parse: names },
+  futureCovariates: {
+    flag: "--future-covariates",
+    value: "COLUMNS",
+    help: "columns known for the future too",
+    parse: names,
+  },
+  staticCovariates: { flag: "--static", value: "COLUMNS", help: "columns constant within a series", parse: names },
+  categorical: { flag: "--categorical", value: "COLUMNS", help: "covariates that are categories", parse: names },
+  calendar: {
+    flag: "--calendar",
+    value: "FEATURES",
+    help: "auto, none, or some of hour,weekday,day,month,dayOfYear (default: none)",
+    parse: autoNoneOr(calendarFeatures),
+  },
+  missing: {
+    flag: "--missing",
+    value: "WAY",
+    help: "interpolate, mask or error (default: interpolate)",
+    parse: choice(["interpolate", "mask", "error"]),
+  },
+  window: {
+    flag: "--window",
+    value: "WAY",
+    help: "normalisation per window: auto, none, last, mean, standard (default: auto)",
+    parse: choice(windows),
+  },
+  residual: {
+    flag: "--residual",
+    value: "NAIVE",
+    help: "forecast the difference to: none, lastValue, seasonalNaive (default: none)",
+    parse: choice(["none", "lastValue", "seasonalNaive"]),
+  },
+  segment: { flag: "--segment", value: "N", help: "timesteps cut into one step of the recurrence", parse: count },
+  stride: { flag: "--stride", value: "N", help: "timesteps between two training windows (default: 1)", parse: count },
+  season: {
+    flag: "--season",
+    value: "N",
+    help: "timesteps in a season (default: from the sampling interval)",
+    parse: count,
+  },
+  quantiles: {
+    flag: "--quantiles",
+    value: "LEVELS",
+    help: "quantiles to forecast, for example 0.1,0.5,0.9",
+    parse: quantiles,
+  },
+  split: {
+    flag: "--split",
+    value: "PARTS",
+    help: "training, validation, test: shares or timesteps (default: 0.7,0.1,0.2)",
+    parse: split,
+  },
+  cell: { flag: "--cell", value: "NAME", help: "recurrent cell, for example gru or lstm", parse: text },
+  hiddenSize: { flag: "--hidden", value: "N", help: "size of the hidden state", parse: count },
+  depth: { flag: "--depth", value: "N", help: "recurrent layers on top of each other", parse: count },
+  dropout: { flag: "--dropout", value: "P", help: "share of values dropped while training", parse: share },
+  loss: { flag: "--loss", value: "NAME", help: "mse, mae or huber", parse: choice(["mse", "mae", "huber"]) },
+  learningRate: { flag: "--learning-rate", value: "X", help: "step size of the optimizer", parse: positive },
+  batchSize: { flag: "--batch-size", value: "N", help: "windows per training step", parse: count },
+  epochs: { flag: "--epochs", value: "N", help: "passes over the training windows, at most", parse: count },
+  patience: {
+    flag: "--patience",
+    value: "N",
+    help: "epochs without a better validation loss before it stops",
+    parse: count,
+  },
+  clipNorm: { flag: "--clip-norm", value: "X", help: "largest norm of the whole gradient", parse: positive },
+  seed: { flag: "--seed", value: "N", help: "the same seed repeats the run exactly", parse: seed },
+  strict: { flag: "--strict", help: "the same bits on every machine, at some cost in speed" },
+};
+
+export const forecastFields = Object.keys(forecastRows) as readonly (keyof ForecastOptions)[]; // the keys of the table above
+
+/**
+ * Options from the texts that were given, by field. Checks each value and how they fit together; touches nothing else.
+ * @throws OptionError naming the flag.
+ */
+export function parseForecastOptions(
+  given: Readonly<Partial<Record<keyof ForecastOptions, string | true>>>,
+): ForecastOptions {
+  const parsed: Partial<Record<keyof ForecastOptions, unknown>> = {};
+  for (const field of forecastFields) {
+    const value = given[field];
+    if (value === undefined) continue;
+    const row: Row<unknown> = forecastRows[field];
+    parsed[field] = row.value === undefined ? true : row.parse(row.flag, String(value));
+  }
+  const { target, horizon } = parsed;
+  if (target === undefined) throw required("target", "a column to forecast", "--target OT, or --target HUFL,HULL,OT");
+  if (horizon === undefined) throw required("horizon", "timesteps to forecast", "--horizon 24");
+  const options = parsed as unknown as ForecastOptions; // each field was made by the parser of its own row
+  checkFit(options);
+  return options;
+}
+
+function required(field: "target" | "horizon", expected: string, example: string): OptionError {
+  return new OptionError({ where: forecastRows[field].flag, given: "missing", expected, mend: `add ${example}` });
+}
+
+function checkFit(options: ForecastOptions): void {
+  const uses: [string, string][] = []; // column and the flag that asks for it
+  const use = (field: "target" | "time" | "series" | "pastCovariates" | "futureCovariates" | "staticCovariates") => {
+    for (const column of list(options[field])) uses.push([column, forecastRows[field].flag]);
+  };
+  for (const field of ["target", "time", "series", "pastCovariates", "futureCovariates", "staticCovariates"] as const)
+    use(field);
+  for (const [k, [column, flag]] of uses.entries()) {
+    const earlier = uses.slice(0, k).find(([name]) => name === column);
+    if (earlier === undefined) continue;
+    throw new OptionError({
+      where: `${flag}: column "${column}"`,
+      given: `named by ${earlier[1]} too`,
+      expected: "one use for each column",
+      mend: `leave "${column}" out of one of the two; the past of a target is always seen`,
+    });
+  }
+  const covariates = [
+    ...list(options.pastCovariates),
+    ...list(options.futureCovariates),
+    ...list(options.staticCovariates),
+  ];
+  const stray = list(options.categorical).find((column) => !covariates.includes(column));
+  if (stray !== undefined) {
+    throw new OptionError({
+      where: `--categorical: column "${stray}"`,
+      given: "no covariate",
+      expected: "a column named by --past-covariates, --future-covariates or --static",
+      mend: "name the column there too",
+    });
+  }
+}
+
+export function list(value: string | readonly string[] | undefined): readonly string[] {
+  return value === undefined ? [] : typeof value === "string" ? [value] : value;
+}
