@@ -1,0 +1,139 @@
+/** Who tells about a run: a bar that is drawn over, plain lines, JSON lines, or nobody. */
+import type { ForecastEvent, PreparationReport } from "recurra/tasks";
+import type { Io } from "../io.ts";
+import { progressBar } from "./bar.ts";
+import { clock, counted, interval, short, whole } from "./numbers.ts";
+import { scoreTable } from "./scores.ts";
+
+export type DoneEvent = Extract<ForecastEvent, { event: "done" }>;
+export type EpochEvent = Extract<ForecastEvent, { event: "epoch" }>;
+
+/** Where the results were written. */
+export interface Saved {
+  readonly model: string;
+  readonly chart: string | undefined;
+}
+
+export interface Reporter {
+  /** Every event but the last. */
+  readonly event: (event: Exclude<ForecastEvent, DoneEvent>) => void;
+  /** A line for people, between the events. */
+  readonly note: (text: string) => void;
+  /** The last event, when everything has been written. */
+  readonly done: (event: DoneEvent, saved: Saved) => void;
+  /** Leaves the terminal as it should be, also after a failure. */
+  readonly close: () => void;
+}
+
+export type Manner = "people" | "json" | "quiet";
+
+/** @param source what the data is called. */
+export function reporterFor(manner: Manner, io: Io, source: string): Reporter {
+  switch (manner) {
+    case "json":
+      return jsonReporter(io);
+    case "quiet":
+      return { event: () => {}, note: (text) => io.stderr.write(`${text}\n`), done: () => {}, close: () => {} };
+    case "people":
+      return io.stdout.isTerminal ? barReporter(io, source) : lineReporter(io, source);
+  }
+}
+
+function jsonReporter({ stdout, stderr }: Io): Reporter {
+  return {
+    event: (event) => stdout.write(`${JSON.stringify(event)}\n`),
+    note: (text) => stderr.write(`${text}\n`),
+    done: (event, { model, chart }) => stdout.write(`${JSON.stringify({ ...event, model, chart })}\n`),
+    close: () => {},
+  };
+}
+
+function barReporter(io: Io, source: string): Reporter {
+  const bar = progressBar(io);
+  return {
+    event: (event) => {
+      if (event.event === "prepared") io.stdout.write(describePreparation(source, event.report, event.parameters));
+      else bar.draw(event);
+    },
+    note: (text) => {
+      bar.clear();
+      io.stderr.write(`${text}\n`);
+    },
+    done: (event, saved) => {
+      bar.finish();
+      io.stdout.write(describeResult(event, saved));
+    },
+    close: () => bar.finish(),
+  };
+}
+
+/** Ten or so lines in all, whatever the number of epochs. */
+function lineReporter({ stdout, stderr }: Io, source: string): Reporter {
+  let last: EpochEvent | undefined;
+  let told = 0;
+  const tell = (event: EpochEvent) => {
+    told = event.epoch;
+    stdout.write(`${describeEpoch(event)}\n`);
+  };
+  return {
+    event: (event) => {
+      if (event.event === "prepared") stdout.write(describePreparation(source, event.report, event.parameters));
+      if (event.event !== "epoch") return;
+      last = event;
+      if (event.epoch === 1 || event.epoch % Math.ceil(event.epochs / 10) === 0) tell(event);
+    },
+    note: (text) => stderr.write(`${text}\n`),
+    done: (event, saved) => {
+      if (last !== undefined && last.epoch > told) tell(last);
+      stdout.write(describeResult(event, saved));
+    },
+    close: () => {},
+  };
+}
+
+export function describePreparation(source: string, report: PreparationReport, parameters: number): string {
+  const { seriesCount, timesteps, intervalMs, season, windows, notes } = report;
+  const every = intervalMs === undefined ? "" : `, one every ${interval(intervalMs)}`;
+  return [
+    `${source}: ${seriesCount === 1 ? "" : `${counted(seriesCount, "series", "series")}, `}${counted(timesteps, "timestep")}${every}; season ${whole(season)}`,
+    `windows: ${whole(windows.train)} for training, ${whole(windows.validation)} for validation, ${whole(windows.test)} for the test`,
+    `network: ${counted(parameters, "parameter")}`,
+    ...notes.map((note) => `note: ${note}`),
+    "",
+  ].join("\n");
+}
+
+function describeEpoch({ epoch, epochs, loss, validationLoss, best, sequencesPerSecond }: EpochEvent): string {
+  return `epoch ${epoch}/${epochs}: loss ${short(loss)}, validation ${short(validationLoss)}${best ? " (best so far)" : ""}, ${whole(sequencesPerSecond)} sequences/s`;
+}
+
+const endings: Readonly<Record<DoneEvent["stopped"], string>> = {
+  epochs: "after the last epoch",
+  patience: "early, the validation loss no longer fell",
+  aborted: "on request",
+};
+
+function describeResult({ metrics, best, stopped, seconds, verdict }: DoneEvent, { model, chart }: Saved): string {
+  const table = scoreTable([
+    ["validation", metrics.validation],
+    ["test", metrics.test],
+  ]);
+  return [
+    `stopped ${endings[stopped]}, after ${clock(seconds)}; kept epoch ${best.epoch} with validation loss ${short(best.validationLoss)}`,
+    "",
+    table,
+    verdict,
+    "",
+    `model: ${model}`,
+    ...(chart === undefined ? [] : [`chart: ${chart}`]),
+    `next:  recurra predict ${argument(model)} FILE --out forecast.csv`,
+    `       recurra evaluate ${argument(model)} FILE`,
+    `       recurra show ${argument(model)}`,
+    "",
+  ].join("\n");
+}
+
+/** As it can be typed in a shell. */
+export function argument(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
