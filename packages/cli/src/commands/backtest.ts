@@ -1,0 +1,55 @@
+/** `recurra backtest`: the model as if it had been asked again and again, from one origin after the other. */
+import type { BacktestResult } from "recurra/tasks";
+import { type Context, exitCodes } from "../library.ts";
+import { count } from "../options/values.ts";
+import { alignTable, counted, short, timestamp } from "../report/numbers.ts";
+import { scoreTable } from "../report/scores.ts";
+import { type ModelFlags, modelAndTable } from "./with-model.ts";
+
+export interface BacktestFlags extends ModelFlags {
+  readonly origins?: string;
+  readonly step?: string;
+}
+
+export async function backtest(
+  model: string,
+  files: readonly string[],
+  flags: BacktestFlags,
+  { io, library }: Context,
+): Promise<number> {
+  const origins = flags.origins === undefined ? {} : { origins: count("--origins", flags.origins) };
+  const step = flags.step === undefined ? {} : { step: count("--step", flags.step) };
+  const { forecaster, table } = await modelAndTable(model, files, flags, library);
+  const result = forecaster.backtest(table, { ...origins, ...step });
+  const time = forecaster.options.time;
+  const timed = table.columns.some(({ name, kind }) => kind === "time" && (time === undefined || time === name));
+  io.stdout.write(flags.json === true ? jsonLines(result, timed) : tables(result, timed));
+  return exitCodes.done;
+}
+
+function jsonLines({ origins, overall }: BacktestResult, timed: boolean): string {
+  const lines = [
+    ...origins.map(({ time, scores }) => ({
+      event: "origin",
+      time: timed ? timestamp(time, true) : time,
+      metrics: scores,
+    })),
+    { event: "done", metrics: { overall } },
+  ];
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+}
+
+function tables({ origins, overall }: BacktestResult, timed: boolean): string {
+  const rows = origins.map(({ time, scores: { model, seasonalNaive, lastValue } }) => [
+    timestamp(time, timed),
+    ...[model, seasonalNaive, lastValue].map(({ mae }) => short(mae)),
+  ]);
+  const won = origins.filter(
+    ({ scores: { model, seasonalNaive, lastValue } }) => model.mae < Math.min(seasonalNaive.mae, lastValue.mae),
+  ).length;
+  return [
+    alignTable([["MAE by origin", "model", "seasonal naive", "last value"], ...rows]),
+    scoreTable([["all origins", overall]]),
+    `the model has the smallest MAE from ${won} of ${counted(origins.length, "origin")}\n`,
+  ].join("\n");
+}

@@ -1,0 +1,20 @@
+/** `recurra evaluate`: the errors of a stored model on every window of new data, beside the naive forecasts. */
+import { type Context, exitCodes } from "../library.ts";
+import { scoreTable } from "../report/scores.ts";
+import { type ModelFlags, modelAndTable } from "./with-model.ts";
+
+export async function evaluate(
+  model: string,
+  files: readonly string[],
+  flags: ModelFlags,
+  { io, library }: Context,
+): Promise<number> {
+  const { forecaster, table } = await modelAndTable(model, files, flags, library);
+  const scores = forecaster.evaluate(table);
+  io.stdout.write(
+    flags.json === true
+      ? `${JSON.stringify({ event: "done", metrics: { data: scores } })}\n`
+      : scoreTable([[table.source, scores]]),
+  );
+  return exitCodes.done;
+}

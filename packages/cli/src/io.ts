@@ -1,0 +1,49 @@
+/** Everything the command line touches outside itself, as values: tests give their own. */
+
+export interface Output {
+  readonly write: (text: string) => void;
+  /** Whether a person watches, so that a line may be drawn over. */
+  readonly isTerminal: boolean;
+  /** Width in characters. */
+  readonly columns: () => number;
+}
+
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Milliseconds of a clock that only moves forward. */
+  readonly now: () => number;
+  /** Calls the listener at every Ctrl-C until the returned function is called. */
+  readonly onInterrupt: (listener: () => void) => () => void;
+  /** Gives the system a turn, so that a pending Ctrl-C is seen. */
+  readonly turn: () => Promise<void>;
+  /** Ends the program at once. */
+  readonly exit: (code: number) => void;
+}
+
+export function processIo(): Io {
+  return {
+    stdout: output(process.stdout),
+    stderr: output(process.stderr),
+    now: () => performance.now(),
+    onInterrupt: (listener) => {
+      process.on("SIGINT", listener);
+      return () => process.off("SIGINT", listener);
+    },
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    exit: (code) => process.exit(code),
+  };
+}
+
+function output(stream: NodeJS.WriteStream): Output {
+  // A reader that has seen enough, as in `recurra predict … | head`, is not a failure.
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: stream.isTTY === true,
+    columns: () => stream.columns ?? 80,
+  };
+}

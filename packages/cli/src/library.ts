@@ -1,0 +1,16 @@
+/** What the command line asks of the library. Passed in, so that its tests need no training. */
+import type { LoadForecaster, TrainForecaster } from "recurra/tasks";
+import type { Io } from "./io.ts";
+
+export interface Library {
+  readonly trainForecaster: TrainForecaster;
+  readonly loadForecaster: LoadForecaster;
+}
+
+/** What every command is given. */
+export interface Context {
+  readonly io: Io;
+  readonly library: Library;
+}
+
+export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;

@@ -1,0 +1,14 @@
+/** The command `recurra` as a function: arguments in, exit code out. */
+import { loadForecaster, trainForecaster } from "recurra/tasks";
+import { type Io, processIo } from "./io.ts";
+import type { Library } from "./library.ts";
+import { runProgram } from "./program.ts";
+
+/** @param argv without the names of node and the script. */
+export async function main(
+  argv: readonly string[],
+  io: Io = processIo(),
+  library: Library = { trainForecaster, loadForecaster },
+): Promise<number> {
+  return runProgram(argv, { io, library });
+}

@@ -1,0 +1,308 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type FakeIo, fakeIo, fakeLibrary, fakeScores } from "../test-support/fakes.ts";
+import { folderWith } from "../test-support/files.ts";
+import { runProgram } from "./program.ts";
+
+const csv = `date,OT\n${Array.from({ length: 48 }, (_, k) => `2016-07-0${1 + Math.floor(k / 24)} ${String(k % 24).padStart(2, "0")}:00:00,${k}`).join("\n")}\n`;
+
+let folder: string;
+let io: FakeIo;
+let library: ReturnType<typeof fakeLibrary>;
+
+beforeEach(() => {
+  folder = folderWith({ "data.csv": csv });
+  io = fakeIo();
+  library = fakeLibrary();
+});
+
+const run = (...argv: string[]) => runProgram(argv, { io, library });
+const trainInto = (name: string, ...more: string[]) =>
+  run("train", `${folder}/data.csv`, "--target", "OT", "--horizon", "24", "--out", `${folder}/${name}`, ...more);
+const lines = () => io.out().trimEnd().split("\n");
+const told = (text: string) => text.replaceAll(`${folder}/`, "");
+
+describe("recurra train", () => {
+  it("writes a whole model with its chart and prints plain lines, a table, a verdict and what to type next", async () => {
+    expect(await trainInto("model")).toBe(0);
+    expect(readdirSync(`${folder}/model`).sort()).toEqual([
+      "README.md",
+      "forecast.svg",
+      "model.json",
+      "reading.json",
+      "weights.safetensors",
+    ]);
+    expect(told(io.out())).toMatchInlineSnapshot(`
+      "data.csv: 48 timesteps, one every hour; season 24
+      windows: 700 for training, 100 for validation, 200 for the test
+      network: 12,345 parameters
+      note: OT: 2 missing values interpolated
+      epoch 1/2: loss 0.9000, validation 0.8000 (best so far), 1,234 sequences/s
+      epoch 2/2: loss 0.4500, validation 0.4000 (best so far), 1,234 sequences/s
+      stopped after the last epoch, after 0:04; kept epoch 2 with validation loss 0.4000
+
+                           MAE    RMSE   sMAPE    MASE  quantile loss  coverage
+      validation
+        model           0.5000  0.7000  5.000%  0.2500         0.2000     81.3%
+        seasonal naive   1.000   1.400  10.00%  0.5000              –         –
+        last value       2.000   2.800  20.00%   1.000              –         –
+      test
+        model           0.5000  0.7000  5.000%  0.2500         0.2000     81.3%
+        seasonal naive   1.000   1.400  10.00%  0.5000              –         –
+        last value       2.000   2.800  20.00%   1.000              –         –
+
+      On the test the model beats both naive forecasts.
+
+      model: model
+      chart: model/forecast.svg
+      next:  recurra predict model FILE --out forecast.csv
+             recurra evaluate model FILE
+             recurra show model
+      "
+    `);
+    expect(io.err()).toBe("");
+  });
+
+  it("hands the options and the table to the library", async () => {
+    await trainInto("model", "--past", "96", "--quantiles", "0.1,0.9", "--learning-rate", "0.01", "--strict");
+    expect(library.trained).toEqual([
+      { target: "OT", horizon: 24, past: 96, quantiles: [0.1, 0.9], learningRate: 0.01, strict: true },
+    ]);
+    expect(library.tables[0]?.columns.map(({ name, kind }) => [name, kind])).toEqual([
+      ["date", "time"],
+      ["OT", "number"],
+    ]);
+  });
+
+  it("prints one JSON object per event, the last one with metrics and where the model is", async () => {
+    expect(await trainInto("model", "--json")).toBe(0);
+    const events = lines().map((line) => JSON.parse(line));
+    expect(events.map(({ event }) => event)).toEqual(["prepared", "progress", "epoch", "progress", "epoch", "done"]);
+    expect(events.at(-1)).toMatchObject({
+      metrics: { validation: fakeScores, test: fakeScores },
+      stopped: "epochs",
+      model: `${folder}/model`,
+      chart: `${folder}/model/forecast.svg`,
+    });
+  });
+
+  it("draws a bar on a terminal and prints nothing with --quiet", async () => {
+    io = fakeIo({ isTerminal: true, columns: 100 });
+    await trainInto("model");
+    expect(io.out()).toContain(
+      "\r\x1b[2K████████████████████████  epoch 2/2  100%  loss 0.4500  validation 0.4000 best  1,234 seq/s\n",
+    );
+    io = fakeIo();
+    expect(await trainInto("quiet", "--quiet")).toBe(0);
+    expect(io.out() + io.err()).toBe("");
+  });
+
+  it("refuses a folder that is there before it reads anything, and replaces it with --overwrite", async () => {
+    await trainInto("model");
+    io = fakeIo();
+    expect(await trainInto("model")).toBe(2);
+    expect(told(io.err())).toBe(
+      "recurra: the folder for the model, model, is there already, expected a new folder.\nChoose another with --out, or replace it with --overwrite.\n",
+    );
+    expect(library.trained.length).toBe(1);
+    expect(await trainInto("model", "--overwrite")).toBe(0);
+  });
+
+  it("checks options before it looks for the data", async () => {
+    expect(await run("train", `${folder}/missing.csv`, "--target", "OT", "--horizon", "0")).toBe(2);
+    expect(io.err()).toBe(
+      "recurra: --horizon is 0, expected 1, 2, 3, ….\nGive --horizon a whole number of at least 1.\n",
+    );
+  });
+
+  it("ends with 1 and nothing written when the data is bad, also as JSON", async () => {
+    expect(
+      await run(
+        "train",
+        `${folder}/missing.csv`,
+        "--target",
+        "OT",
+        "--horizon",
+        "3",
+        "--out",
+        `${folder}/model`,
+        "--json",
+      ),
+    ).toBe(1);
+    expect(JSON.parse(lines().at(-1) ?? "")).toEqual({
+      event: "error",
+      kind: "DataError",
+      message: `${folder}/missing.csv is missing, expected a data file.\nCheck the path; relative paths start at the working directory.`,
+      where: `${folder}/missing.csv`,
+      given: "missing",
+      expected: "a data file",
+      mend: "check the path; relative paths start at the working directory",
+    });
+    expect(existsSync(`${folder}/model`)).toBe(false);
+  });
+
+  it("ends with 1 and nothing written when training fails", async () => {
+    library = fakeLibrary((epoch) => {
+      if (epoch === 2) throw new Error("the dog ate it");
+    });
+    expect(await trainInto("model")).toBe(1);
+    expect(io.err()).toMatch(
+      /^recurra: Error: the dog ate it\n[\s\S]*This is a fault of recurra: please report it\.\n$/,
+    );
+    expect(existsSync(`${folder}/model`)).toBe(false);
+  });
+
+  it("saves the best so far on Ctrl-C and ends with 130", async () => {
+    library = fakeLibrary((epoch) => {
+      if (epoch === 2) io.interrupt();
+    });
+    expect(await trainInto("model")).toBe(130);
+    expect(told(io.err())).toBe(
+      "stopping; the best model so far will be saved (press Ctrl-C again to stop at once)\nstopped on request; the best model so far is in model\n",
+    );
+    expect(existsSync(`${folder}/model/model.json`)).toBe(true);
+    expect(io.exits).toEqual([]);
+  });
+
+  it("ends at once on a second Ctrl-C, and saves nothing before the first epoch", async () => {
+    library = fakeLibrary((epoch) => {
+      if (epoch !== 1) return;
+      io.interrupt();
+      io.interrupt();
+    });
+    expect(await trainInto("model")).toBe(130);
+    expect(io.exits).toEqual([130]);
+    expect(io.err()).toContain("stopped before the end of the first epoch: nothing was saved\n");
+    expect(existsSync(`${folder}/model`)).toBe(false);
+  });
+
+  it("knows target and series of a wide file, and reads the next file the same way", async () => {
+    const wide = folderWith({ "wide.csv": "id,a,b\nH1,1,2\nH2,3,\n" });
+    expect(await run("train", `${wide}/wide.csv`, "--layout", "wide", "--horizon", "1", "--out", `${wide}/model`)).toBe(
+      0,
+    );
+    expect(library.trained).toEqual([{ target: "value", series: "series", horizon: 1 }]);
+    expect(await run("predict", `${wide}/model`, `${wide}/wide.csv`)).toBe(0);
+    expect(library.tables.at(-1)?.columns.map(({ name }) => name)).toEqual(["series", "index", "value"]);
+  });
+});
+
+describe("recurra with a stored model", () => {
+  beforeEach(async () => {
+    await trainInto("model", "--quiet", "--quantiles", "0.1,0.9");
+    io = fakeIo();
+  });
+
+  it("predicts as CSV on the terminal, into a file, and as JSON", async () => {
+    expect(await run("predict", `${folder}/model`, `${folder}/data.csv`)).toBe(0);
+    expect(lines().slice(0, 2)).toEqual(["series,time,target,forecast,q0.1,q0.9", ",2020-01-01 00:00:00,OT,47,46,48"]);
+    io = fakeIo();
+    expect(await run("predict", `${folder}/model`, `${folder}/data.csv`, "--out", `${folder}/forecast.csv`)).toBe(0);
+    expect(told(io.out())).toBe("24 rows of forecast written to forecast.csv\n");
+    expect(readFileSync(`${folder}/forecast.csv`, "utf8").split("\n").length).toBe(26);
+    io = fakeIo();
+    await run("predict", `${folder}/model`, `${folder}/data.csv`, "--json");
+    expect([lines()[0], lines().at(-1)].map((line) => JSON.parse(line ?? ""))).toEqual([
+      {
+        event: "forecast",
+        series: "",
+        time: "2020-01-01 00:00:00",
+        target: "OT",
+        forecast: 47,
+        quantiles: { "0.1": 46, "0.9": 48 },
+      },
+      { event: "done", rows: 24 },
+    ]);
+  });
+
+  it("evaluates and backtests", async () => {
+    expect(await run("evaluate", `${folder}/model`, `${folder}/data.csv`)).toBe(0);
+    expect(await run("backtest", `${folder}/model`, `${folder}/data.csv`, "--origins", "2", "--step", "12")).toBe(0);
+    expect(told(io.out())).toMatchInlineSnapshot(`
+      "                     MAE    RMSE   sMAPE    MASE  quantile loss  coverage
+      data.csv
+        model           0.5000  0.7000  5.000%  0.2500         0.2000     81.3%
+        seasonal naive   1.000   1.400  10.00%  0.5000              –         –
+        last value       2.000   2.800  20.00%   1.000              –         –
+      MAE by origin         model  seasonal naive  last value
+      2020-01-01 00:00:00  0.5000           1.000       2.000
+      2020-01-01 12:00:00  0.5000           1.000       2.000
+
+                           MAE    RMSE   sMAPE    MASE  quantile loss  coverage
+      all origins
+        model           0.5000  0.7000  5.000%  0.2500         0.2000     81.3%
+        seasonal naive   1.000   1.400  10.00%  0.5000              –         –
+        last value       2.000   2.800  20.00%   1.000              –         –
+
+      the model has the smallest MAE from 2 of 2 origins
+      "
+    `);
+  });
+
+  it("shows what the model is", async () => {
+    expect(await run("show", `${folder}/model`)).toBe(0);
+    expect(io.out()).toBe(
+      "# A forecaster\n\nOne gated recurrent unit.\n\nOptions\n  target: OT\n  horizon: 24\n  quantiles: 0.1, 0.9\n",
+    );
+  });
+
+  it("refuses what is no model, and columns that a new file lacks", async () => {
+    expect(await run("predict", `${folder}/data.csv`, `${folder}/data.csv`)).toBe(1);
+    expect(told(io.err())).toBe(
+      "recurra: the model data.csv is a file, expected a folder that recurra train wrote.\nName the folder that recurra train wrote.\n",
+    );
+    io = fakeIo();
+    expect(await run("predict", `${folder}/modle`, `${folder}/data.csv`)).toBe(1);
+    expect(told(io.err())).toBe(
+      "recurra: the model modle is missing, expected a folder that recurra train wrote.\nCheck the path; relative paths start at the working directory.\n",
+    );
+    io = fakeIo();
+    const other = folderWith({ "other.csv": "date,TO\n2016-07-01,1\n" });
+    expect(await run("predict", `${folder}/model`, `${other}/other.csv`)).toBe(1);
+    expect(io.err()).toBe(
+      `recurra: ${other}/other.csv: column "OT" is missing, expected one of date, TO.\nDid you mean "TO"?\n`,
+    );
+  });
+});
+
+describe("recurra, misused", () => {
+  it.each([
+    [
+      ["trian", "x.csv"],
+      'command "trian" is unknown, expected one of train, predict, evaluate, backtest, show.\nDid you mean train?',
+    ],
+    [["train", "x.csv", "--horzon", "3"], "option --horzon is unknown, expected --horizon.\nDid you mean --horizon?"],
+    [
+      ["train", "x.csv", "--zzzzzzzz"],
+      "option --zzzzzzzz is unknown, expected an option of this command.\nSee recurra train --help.",
+    ],
+    [["train", "x.csv", "--horizon"], "--horizon is without a value, expected --horizon N.\nSee recurra train --help."],
+    [["predict"], "MODEL is missing, expected recurra predict MODEL ….\nSee recurra predict --help."],
+    [
+      ["show", "a", "b"],
+      "the command line is longer than it may be, expected only show MODEL.\nSee recurra show --help.",
+    ],
+    [[], "the command is missing, expected one of train, predict, evaluate, backtest, show.\nSee recurra --help."],
+    [
+      ["train", "--target", "OT", "--horizon", "3"],
+      "the data is missing, expected files, or a query with --sql.\nName a file, or add --sql \"SELECT * FROM 'data.csv'\".",
+    ],
+    [
+      ["backtest", "m", "x.csv", "--origins", "0"],
+      "--origins is 0, expected 1, 2, 3, ….\nGive --origins a whole number of at least 1.",
+    ],
+  ])("says what is wrong with %j and ends with 2", async (argv, message) => {
+    expect(await run(...argv)).toBe(2);
+    expect(io.err()).toBe(`recurra: ${message}\n`);
+    expect(io.out()).toBe("");
+  });
+
+  it("prints help and its version, and ends with 0", async () => {
+    expect(await run("--help")).toBe(0);
+    expect(io.out()).toContain("recurra train data.csv --target OT --horizon 24 --past 96");
+    expect(await run("train", "--help")).toBe(0);
+    io = fakeIo();
+    expect(await run("--version")).toBe(0);
+    expect(io.out()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});

@@ -1,0 +1,226 @@
+/** Stand-ins for the terminal and the library, so that the command line is tested without training anything. */
+import type { Table } from "recurra/data";
+import type { ErrorTable, ForecastEvent, Forecaster, ForecastOptions, Scores, WindowView } from "recurra/tasks";
+import type { Io } from "../src/io.ts";
+import type { Library } from "../src/library.ts";
+
+export interface FakeIo extends Io {
+  readonly out: () => string;
+  readonly err: () => string;
+  /** Presses Ctrl-C. */
+  readonly interrupt: () => void;
+  readonly exits: readonly number[];
+}
+
+export function fakeIo({
+  isTerminal = false,
+  columns = 80,
+}: {
+  readonly isTerminal?: boolean;
+  readonly columns?: number;
+} = {}): FakeIo {
+  let out = "";
+  let err = "";
+  let time = 0;
+  const exits: number[] = [];
+  const listeners = new Set<() => void>();
+  const output = (write: (text: string) => void) => ({ write, isTerminal, columns: () => columns });
+  return {
+    stdout: output((text) => {
+      out += text;
+    }),
+    stderr: output((text) => {
+      err += text;
+    }),
+    now: () => {
+      time += 20;
+      return time;
+    },
+    onInterrupt: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    turn: async () => {},
+    exit: (code) => void exits.push(code),
+    out: () => out,
+    err: () => err,
+    interrupt: () => listeners.forEach((listener) => void listener()),
+    exits,
+  };
+}
+
+const errors = (mae: number): ErrorTable => ({
+  mse: mae ** 2 * 2,
+  mae,
+  rmse: mae * 1.4,
+  smape: mae * 10,
+  mase: mae / 2,
+  rse: mae / 3,
+  scaled: { mse: mae / 5, mae: mae / 4 },
+});
+
+export const fakeScores: Scores = {
+  model: { ...errors(0.5), quantileLoss: 0.2, coverage: 0.8125 },
+  seasonalNaive: errors(1),
+  lastValue: errors(2),
+};
+
+export interface FakeLibrary extends Library {
+  /** Tables and options that were given to it. */
+  readonly tables: Table[];
+  readonly trained: ForecastOptions[];
+}
+
+/** Forecasts the last value. `beforeEpoch` runs between epochs, to press Ctrl-C or to fail. */
+export function fakeLibrary(beforeEpoch: (epoch: number) => void = () => {}): FakeLibrary {
+  const tables: Table[] = [];
+  const trained: ForecastOptions[] = [];
+  return {
+    tables,
+    trained,
+    loadForecaster: (files) => {
+      const content: unknown = JSON.parse(new TextDecoder().decode(files.get("model.json")));
+      return fakeForecaster(content as ForecastOptions, tables); // written by toFiles below
+    },
+    trainForecaster: (table, options, control) => {
+      tables.push(table);
+      trained.push(options);
+      return {
+        forecaster: () => fakeForecaster(options, tables),
+        [Symbol.asyncIterator]: () => fakeEvents(table, beforeEpoch, control?.signal),
+      };
+    },
+  };
+}
+
+async function* fakeEvents(
+  table: Table,
+  beforeEpoch: (epoch: number) => void,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ForecastEvent, undefined> {
+  const windows = { train: 700, validation: 100, test: 200 };
+  yield {
+    event: "prepared",
+    report: {
+      seriesCount: 1,
+      timesteps: table.rowCount,
+      intervalMs: 3_600_000,
+      season: 24,
+      windows,
+      notes: ["OT: 2 missing values interpolated"],
+    },
+    parameters: 12_345,
+    settings: {},
+  };
+  const epochs = 2;
+  let epoch = 0;
+  for (;;) {
+    beforeEpoch(epoch + 1);
+    if (signal?.aborted === true || epoch === epochs) break;
+    epoch++;
+    yield {
+      event: "progress",
+      epoch,
+      epochs,
+      step: 1,
+      steps: 2,
+      loss: 1 / epoch,
+      sequencesPerSecond: 1000,
+      secondsLeft: 65,
+    };
+    yield {
+      event: "epoch",
+      epoch,
+      epochs,
+      loss: 0.9 / epoch,
+      validationLoss: 0.8 / epoch,
+      best: true,
+      seconds: 2,
+      sequencesPerSecond: 1234,
+    };
+  }
+  yield {
+    event: "done",
+    metrics: { validation: fakeScores, test: fakeScores },
+    best: { epoch, validationLoss: 0.8 / Math.max(1, epoch) },
+    stopped: signal?.aborted === true ? "aborted" : "epochs",
+    seconds: 4,
+    verdict: "On the test the model beats both naive forecasts.",
+  };
+  return undefined;
+}
+
+function fakeForecaster(options: ForecastOptions, tables: Table[]): Forecaster {
+  const target = typeof options.target === "string" ? options.target : options.target[0]!;
+  return {
+    options,
+    predict: (table) => {
+      tables.push(table);
+      const column = table.columns.find(({ name }) => name === target);
+      const last = column?.kind === "number" ? column.values.at(-1)! : 0;
+      const start = Date.UTC(2020, 0, 1);
+      return {
+        rows: Array.from({ length: options.horizon }, (_, k) => ({
+          series: "",
+          time: start + k * 3_600_000,
+          target,
+          forecast: last,
+          quantiles: [last - 1, last + 1],
+        })),
+        quantiles: [0.1, 0.9],
+        timed: true,
+      };
+    },
+    evaluate: (table) => {
+      tables.push(table);
+      return fakeScores;
+    },
+    backtest: (table, { origins = 2, step = 24 } = {}) => {
+      tables.push(table);
+      return {
+        origins: Array.from({ length: origins }, (_, k) => ({
+          time: Date.UTC(2020, 0, 1) + k * step * 3_600_000,
+          scores: fakeScores,
+        })),
+        overall: fakeScores,
+      };
+    },
+    views: () => [fakeView({ target, horizon: options.horizon })],
+    toFiles: () =>
+      new Map([
+        ["model.json", new TextEncoder().encode(JSON.stringify(options))],
+        ["weights.safetensors", new Uint8Array([1, 2, 3])],
+        ["README.md", new TextEncoder().encode("# A forecaster\n\nOne gated recurrent unit.\n")],
+      ]),
+  };
+}
+
+/** A daily wave, hour by hour. */
+export function fakeView({ target = "OT", series = "a", horizon = 24, timed = true, withBand = true }): WindowView {
+  const times = (from: number, count: number) =>
+    Array.from({ length: count }, (_, k) => (timed ? Date.UTC(2018, 5, 1) + (from + k) * 3_600_000 : from + k));
+  const wave = (from: number, count: number, shift: number) =>
+    Array.from(
+      { length: count },
+      (_, k) => 10 + 5 * Math.sin((2 * Math.PI * (from + k)) / 24) + shift + Math.cos(from + k),
+    );
+  const forecast = wave(96, horizon, 0.4);
+  return {
+    series,
+    target,
+    timed,
+    pastTimes: times(0, 96),
+    past: wave(0, 96, 0),
+    futureTimes: times(96, horizon),
+    actual: wave(96, horizon, 0),
+    forecast,
+    seasonalNaive: wave(72, horizon, 0),
+    quantiles: withBand
+      ? [
+          { level: 0.1, values: forecast.map((value) => value - 2) },
+          { level: 0.5, values: forecast },
+          { level: 0.9, values: forecast.map((value) => value + 2) },
+        ]
+      : [],
+  };
+}
