@@ -1,0 +1,186 @@
+/** From plans to one WebAssembly module: a function per loop, and one exported function per program. */
+import type { Axis } from "../../base/shapes.ts";
+import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
+import { emitLoop } from "./emitLoop.ts";
+import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
+
+export interface ProgramToEmit {
+  /** The export's name. Its arguments are the sizes of `axes`, in that order. */
+  readonly name: string;
+  readonly plan: Plan;
+  readonly addresses: readonly number[];
+}
+
+/** What all emitters of a module share. */
+export interface EmitContext {
+  readonly module: ModuleAssembler;
+  readonly addressOf: (buffer: BufferId) => number;
+  /** Global that holds the run-time size of an axis. */
+  readonly sizeGlobal: (axis: Axis) => number;
+}
+
+interface Kernels {
+  readonly pack: FunctionIndex;
+  readonly gemm: FunctionIndex;
+  readonly outer: FunctionIndex;
+}
+
+export function emitModule(programs: readonly ProgramToEmit[], axes: readonly Axis[]): Uint8Array<ArrayBuffer> {
+  const module = new ModuleAssembler();
+  const kernels: Kernels = {
+    pack: module.importFunction("kernels", "pack", i32s(6)),
+    gemm: module.importFunction("kernels", "gemm", i32s(10)),
+    outer: module.importFunction("kernels", "outer", i32s(10)),
+  };
+  const globals = new Map(axes.map((axis) => [axis, module.global()]));
+  for (const { name, plan, addresses } of programs) {
+    const context: EmitContext = { module, addressOf: (buffer) => addresses[buffer]!, sizeGlobal: (axis) => globals.get(axis)! };
+    const loops = emitLoops(context, plan.commands, []);
+    module.function(name, i32s(axes.length), (code) => {
+      axes.forEach((axis, i) => code.get(code.parameter(i)).setGlobal(globals.get(axis)!));
+      emitCommands(code, context, kernels, loops, plan.commands, []);
+    });
+  }
+  return module.finish();
+}
+
+function i32s(count: number): ValueType[] {
+  return Array.from({ length: count }, () => i32);
+}
+
+type LoopFunctions = ReadonlyMap<Command, FunctionIndex>;
+
+/** Every loop is a function of its own: small functions compile fast and get registers of their own. */
+function emitLoops(context: EmitContext, commands: readonly Command[], enclosing: readonly Axis[]): LoopFunctions {
+  const found = new Map<Command, FunctionIndex>();
+  for (const command of commands) {
+    if (command.kind === "scan") {
+      for (const [inner, index] of emitLoops(context, command.body, [...enclosing, command.axis])) found.set(inner, index);
+    } else if (command.kind === "loop") {
+      const index = context.module.function(undefined, i32s(enclosing.length), (code) => {
+        emitLoop(code, context, command, new Map(enclosing.map((axis, i) => [axis, code.parameter(i)])));
+      });
+      found.set(command, index);
+    }
+  }
+  return found;
+}
+
+interface Enclosing {
+  readonly axis: Axis;
+  readonly step: Local;
+}
+
+function emitCommands(code: Code, context: EmitContext, kernels: Kernels, loops: LoopFunctions, commands: readonly Command[], enclosing: readonly Enclosing[]): void {
+  const address = (access: Access) => pushAddress(code, context, access, new Map(enclosing.map(({ axis, step }) => [axis, step])));
+  const push = (...values: readonly (Size | number)[]) => {
+    for (const value of values) pushSize(code, context, value);
+  };
+  for (const command of commands) {
+    switch (command.kind) {
+      case "loop":
+        for (const { step } of enclosing) code.get(step);
+        code.call(loops.get(command)!);
+        break;
+      case "pack":
+        address(command.source);
+        push(command.rowStride, command.columnStride, context.addressOf(command.target), command.k, command.n);
+        code.call(kernels.pack);
+        break;
+      case "gemm":
+        address(command.a.access);
+        push(command.a.stride, 1, context.addressOf(command.packed));
+        address(command.c.access);
+        push(command.c.stride, command.c.count, command.n, command.k, 0);
+        code.call(kernels.gemm);
+        break;
+      case "outer":
+        address(command.a.access);
+        push(command.a.stride);
+        address(command.b.access);
+        push(command.b.stride);
+        address(command.c);
+        push(command.cRow, command.m, command.n, command.a.count, context.addressOf(command.scratch));
+        code.call(kernels.outer);
+        break;
+      case "gather":
+      case "scatterAdd":
+        emitRowMoves(code, context, command, address);
+        break;
+      case "scan":
+        emitScan(code, context, command, (step) => emitCommands(code, context, kernels, loops, command.body, [...enclosing, { axis: command.axis, step }]));
+        break;
+    }
+  }
+}
+
+function emitScan(code: Code, context: EmitContext, scan: Extract<Command, { kind: "scan" }>, body: (step: Local) => void): void {
+  const [remaining, step] = [code.local(i32), code.local(i32)];
+  code.getGlobal(context.sizeGlobal(scan.axis)).set(remaining);
+  if (scan.direction === "forward") code.i32(0).set(step);
+  else code.get(remaining).i32(1).do("i32.sub").set(step);
+  code.times(remaining, () => {
+    body(step);
+    code.advance(step, scan.direction === "forward" ? 1 : -1);
+  });
+}
+
+/** Rows of a table to rows of a tensor, or back, added. */
+function emitRowMoves(code: Code, context: EmitContext, command: Extract<Command, { kind: "gather" | "scatterAdd" }>, address: (access: Access) => void): void {
+  const [row, index, dense, table, feature] = [0, 1, 2, 3, 4].map(() => code.local(i32)) as [Local, Local, Local, Local, Local];
+  const gather = command.kind === "gather";
+  const rows = gather ? command.target : command.source;
+  const tableAccess = gather ? command.table : command.target;
+  const tableRow = gather ? command.tableRow : command.targetRow;
+  address(command.index.access);
+  code.set(index);
+  address(rows.access);
+  const denseStart = code.local(i32);
+  code.set(denseStart);
+  pushSize(code, context, rows.count);
+  code.set(row);
+  code.times(row, () => {
+    address(tableAccess);
+    code.get(index).f32Load(0).do("i32.trunc_f32_s").i32(tableRow * 4).do("i32.mul", "i32.add").set(table);
+    code.get(denseStart).set(dense).i32(command.features).set(feature);
+    code.times(feature, () => {
+      if (gather) code.get(dense).get(table).f32Load(0).f32Store(0);
+      else code.get(table).get(table).f32Load(0).get(dense).f32Load(0).do("f32.add").f32Store(0);
+      code.advance(dense, 4).advance(table, 4);
+    });
+    for (const [pointer, stride] of [[index, command.index.stride], [denseStart, rows.stride]] as const) {
+      code.get(pointer);
+      pushSize(code, context, stride);
+      code.i32(2).do("i32.shl", "i32.add").set(pointer);
+    }
+  });
+}
+
+/** Leaves the byte address of the access' first element on the stack. */
+export function pushAddress(code: Code, context: EmitContext, access: Access, steps: ReadonlyMap<Axis, Local>): void {
+  code.i32(context.addressOf(access.buffer) + access.offset * 4);
+  pushOffset(code, context, access, steps);
+  code.do("i32.add");
+}
+
+/** Leaves on the stack, in bytes, what start and the enclosing scans add to an access' address. */
+export function pushOffset(code: Code, context: EmitContext, access: Pick<Access, "start" | "strides">, steps: ReadonlyMap<Axis, Local>): void {
+  pushSize(code, context, access.start);
+  for (const [axis, step] of steps) {
+    const stride = access.strides[axis];
+    if (stride === undefined) continue;
+    code.get(step);
+    pushSize(code, context, stride);
+    code.do("i32.mul", "i32.add");
+  }
+  code.i32(2).do("i32.shl");
+}
+
+export function pushSize(code: Code, context: EmitContext, size: Size | number): void {
+  if (typeof size === "number") {
+    code.i32(size);
+    return;
+  }
+  code.i32(size.coefficient);
+  for (const axis of size.axes) code.getGlobal(context.sizeGlobal(axis)).do("i32.mul");
+}

@@ -1,0 +1,398 @@
+/** From a program to its plan: decides where every value lies and which commands compute it. Emits nothing. */
+import { InternalError } from "../../base/errors.ts";
+import { formatType, sameType, type TensorType } from "../../base/shapes.ts";
+import { reachable } from "../../ir/builder.ts";
+import type { Graph, NodeId, NodeOf, Program, ScanNode } from "../../ir/nodes.ts";
+import { operands } from "../../ir/nodes.ts";
+import { isFree, isFusible, isLeaf, isView, type Schedule, schedule } from "./fuse.ts";
+import { outerBlock, packedSize } from "./kernels.ts";
+import { dense, elements, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
+import { copyLoop, fusedLoop, type LoopSource } from "./loops.ts";
+import { type Access, type Buffer, type BufferId, type Command, type Plan, type Rows, size, type Size, times } from "./plan.ts";
+
+export function lower(program: Program): Plan {
+  const plan = new PlanBuilder();
+  const inputs: Record<string, BufferId> = {};
+  const params: Record<string, BufferId> = {};
+  const outputs: Record<string, BufferId> = {};
+  const { graph } = program;
+  const roots = [...Object.values(program.outputs), ...Object.values(program.updates)];
+  const region = new Region(plan, graph, roots, undefined, (node, type) => {
+    if (node.kind === "input") {
+      inputs[node.name] ??= plan.buffer(`input ${node.name}`, [elements(type)], "input", undefined);
+      return dense(inputs[node.name]!, type);
+    }
+    if (node.kind === "param") {
+      params[node.name] ??= plan.buffer(`param ${node.name}`, [elements(type)], "param", undefined);
+      return dense(params[node.name]!, type);
+    }
+    throw new InternalError(`a ${node.kind} stands outside a scan`);
+  });
+  for (const [name, id] of Object.entries(program.updates)) {
+    const leaf = graph.nodes.findIndex((node) => node.kind === "param" && node.name === name) as NodeId; // verify() has found it.
+    const target = region.accessOf(leaf);
+    if (region.canOverwrite(leaf, id)) region.send(id, target);
+    else region.sendLast(id, target);
+  }
+  for (const [name, id] of Object.entries(program.outputs)) {
+    const type = graph.types[id]!;
+    outputs[name] = plan.buffer(`output ${name}`, [elements(type)], "output", undefined);
+    region.send(id, dense(outputs[name]!, type));
+  }
+  const commands = region.lower();
+  return { buffers: plan.buffers, commands, inputs, params, outputs };
+}
+
+class PlanBuilder {
+  readonly buffers: Buffer[] = [];
+  scans = 0;
+
+  buffer(name: string, sizes: readonly Size[], role: Buffer["role"], home: number | undefined): BufferId {
+    return (this.buffers.push({ name, sizes, role, home }) - 1) as BufferId; // The position in the list is the id.
+  }
+}
+
+type Leaf = NodeOf<"input" | "param" | "state" | "element" | "captured">;
+
+/** One graph being lowered: the program, or the body of a scan. */
+class Region {
+  readonly #plan: PlanBuilder;
+  readonly #graph: Graph;
+  readonly #home: number | undefined;
+  readonly #leaf: (node: Leaf, type: TensorType) => Access;
+  readonly #schedule: Schedule;
+  readonly #used: ReadonlySet<NodeId>;
+  /** Places a value must be written to; the first is where it is read from. */
+  readonly #destinations = new Map<NodeId, Access[]>();
+  readonly #placed = new Map<NodeId, Access>();
+  readonly #packed = new Map<string, BufferId>();
+  readonly #picks = new Map<NodeId, { final: Access[]; stacked: Access[] }>();
+  readonly #commands: Command[] = [];
+  readonly #trailing: { readonly from: NodeId; readonly to: Access }[] = [];
+
+  constructor(plan: PlanBuilder, graph: Graph, roots: readonly NodeId[], home: number | undefined, leaf: (node: Leaf, type: TensorType) => Access) {
+    this.#plan = plan;
+    this.#graph = graph;
+    this.#home = home;
+    this.#leaf = leaf;
+    this.#used = reachable(graph, roots);
+    this.#schedule = schedule(graph, this.#used);
+  }
+
+  /** Asks that a value be written to a place, as soon as it is computed or at the end of the region. */
+  send(id: NodeId, to: Access): void {
+    if (this.#isComputed(id)) this.#destinations.set(id, [...(this.#destinations.get(id) ?? []), to]);
+    else this.#trailing.push({ from: id, to });
+  }
+
+  /** Whether `next` may be written over the storage of `leaf`: everything that reads the leaf runs before, or element by element with it. */
+  canOverwrite(leaf: NodeId, next: NodeId): boolean {
+    if (!this.#isComputed(next)) return false;
+    const { slots: list, slotOf } = this.#schedule;
+    const writing = slotOf[next]!;
+    const fused = list[writing]!.kind === "fused";
+    const aliases = new Set<NodeId>([leaf]);
+    return this.#graph.nodes.every((node, position) => {
+      const id = position as NodeId; // The position in the list is the id.
+      if (!this.#used.has(id) || !operands(node).some((operand) => aliases.has(operand))) return true;
+      if (isView(node)) {
+        aliases.add(id);
+        return true;
+      }
+      const direct = operands(node).includes(leaf) && sameType(this.#graph.types[leaf]!, this.#graph.types[id]!);
+      // A concatenation copies its parts where it stands, at the latest.
+      if (slotOf[id]! < writing) return true;
+      return slotOf[id] === writing && fused && direct && isFusible(this.#graph, id) && !operands(node).some((operand) => operand !== leaf && aliases.has(operand));
+    });
+  }
+
+  lower(): Command[] {
+    this.#placeAll();
+    this.#schedule.slots.forEach((item, index) => {
+      if (item.kind === "fused") this.#lowerFused(item.type, item.members, index);
+      else this.#lowerSingle(item.node);
+    });
+    for (const { from, to } of this.#trailing) this.#commands.push(copyLoop(this.loopSource(from), to, this.#graph.types[from]!));
+    return this.#commands;
+  }
+
+  accessOf(id: NodeId): Access {
+    const placed = this.#placed.get(id);
+    if (placed !== undefined) return placed;
+    const access = this.#findAccess(id);
+    this.#placed.set(id, access);
+    return access;
+  }
+
+  /** How a loop reads a value: from memory, or as a number made on the spot. */
+  loopSource(id: NodeId): LoopSource {
+    return isFree(this.#graph, id) ? { kind: "free", graph: this.#graph, id } : { kind: "memory", access: this.accessOf(id) };
+  }
+
+  /** The packed form of a weight, made once where the weight is known, which may be outside the scan. */
+  packed(id: NodeId, transposed: boolean): BufferId {
+    const node = this.#graph.nodes[id]!;
+    if (node.kind === "captured" && this.#outerPacked !== undefined) return this.#outerPacked(node.index, transposed);
+    const key = `${id} ${transposed}`;
+    const known = this.#packed.get(key);
+    if (known !== undefined) return known;
+    const [rows, columns] = this.#graph.types[id]!.shape as [number, number]; // Weights are matrices.
+    const access = this.accessOf(id);
+    const rowStep = access.strides["#2"]?.coefficient ?? columns;
+    const columnStep = access.strides["#1"]?.coefficient ?? 1;
+    const [k, n] = transposed ? [rows, columns] : [columns, rows];
+    const target = this.temporary(`packed %${id}`, size(packedSize(k, n)));
+    const [rowStride, columnStride] = transposed ? [rowStep, columnStep] : [columnStep, rowStep];
+    this.#commands.push({ kind: "pack", source: access, rowStride, columnStride, target, k, n });
+    this.#packed.set(key, target);
+    return target;
+  }
+
+  temporary(name: string, ...sizes: readonly Size[]): BufferId {
+    return this.#plan.buffer(name, sizes, "temporary", this.#home);
+  }
+
+  #outerPacked: ((captured: number, transposed: boolean) => BufferId) | undefined;
+
+  /** Whether a command of this region produces the value, so that it can be told where to put it. */
+  #isComputed(id: NodeId): boolean {
+    const node = this.#graph.nodes[id]!;
+    return !isLeaf(node) && !isView(node) && !isFree(this.#graph, id);
+  }
+
+  /** Consumers before producers, so that a part of a concatenation is written straight into the whole. */
+  #placeAll(): void {
+    for (let position = this.#graph.nodes.length - 1; position >= 0; position--) {
+      const id = position as NodeId; // The position in the list is the id.
+      const node = this.#graph.nodes[id]!;
+      if (!this.#used.has(id) || !this.#isComputed(id) || node.kind === "scan") continue;
+      const type = this.#graph.types[id]!;
+      const sent = this.#destinations.get(id)?.[0];
+      if (sent !== undefined) this.#placed.set(id, sent);
+      else if (this.#needsMemory(id)) this.#placed.set(id, dense(this.temporary(`%${id} ${node.kind}`, elements(type)), type));
+      if (node.kind !== "concat") continue;
+      let start = 0;
+      for (const part of node.parts) {
+        if (this.#isComputed(part) && this.#graph.nodes[part]!.kind !== "scan" && !this.#isPlaced(part, id)) {
+          this.#destinations.set(part, [...(this.#destinations.get(part) ?? []), sliced(this.#placed.get(id)!, type, node.dim, start, this.#graph.types[part]!.shape[node.dim]!)]);
+          this.#inPlaceParts.add(`${id} ${start}`);
+        }
+        start += this.#graph.types[part]!.shape[node.dim]!;
+      }
+    }
+  }
+
+  /** Parts of concatenations, by concatenation and offset, that are written in place. */
+  readonly #inPlaceParts = new Set<string>();
+
+  /** The second appearance of a part in one concatenation is copied. */
+  #isPlaced(part: NodeId, whole: NodeId): boolean {
+    const target = this.#placed.get(whole)!;
+    return (this.#destinations.get(part) ?? []).some((access) => access.buffer === target.buffer);
+  }
+
+  #needsMemory(id: NodeId): boolean {
+    if (!isFusible(this.#graph, id) || this.#trailing.some(({ from }) => from === id)) return true;
+    const own = this.#schedule.slotOf[id];
+    return this.#graph.nodes.some((node, position) => {
+      if (!this.#used.has(position as NodeId) || !operands(node).includes(id)) return false;
+      const fusedHere = this.#schedule.slotOf[position] === own && (isFusible(this.#graph, position as NodeId) || node.kind === "reduce");
+      return !(fusedHere && sameType(this.#spaceOf(position as NodeId), this.#graph.types[id]!));
+    });
+  }
+
+  #spaceOf(id: NodeId): TensorType {
+    const node = this.#graph.nodes[id]!;
+    return node.kind === "reduce" ? this.#graph.types[node.x]! : this.#graph.types[id]!;
+  }
+
+  #findAccess(id: NodeId): Access {
+    const node = this.#graph.nodes[id]!;
+    const type = this.#graph.types[id]!;
+    if (isLeaf(node)) return this.#leaf(node as Leaf, type); // isLeaf names exactly these kinds.
+    if (node.kind === "slice") return sliced(this.accessOf(node.x), this.#graph.types[node.x]!, node.dim, node.start, node.size);
+    if (node.kind === "reshape") {
+      const from = this.#graph.types[node.x]!;
+      const access = this.accessOf(node.x);
+      return reshaped(access, from, node.shape) ?? reshaped(this.#denseCopy(access, from), from, node.shape)!;
+    }
+    if (node.kind === "pick") {
+      const results = this.#picks.get(node.scan);
+      if (results === undefined) throw new InternalError(`%${node.scan} is read before it has run`);
+      return results[node.port][node.index]!;
+    }
+    if (isFree(this.#graph, id)) {
+      const access = dense(this.temporary(`%${id} ${node.kind}`, elements(type)), type);
+      this.#commands.push(copyLoop({ kind: "free", graph: this.#graph, id }, access, type));
+      return access;
+    }
+    throw new InternalError(`%${id} (${node.kind}) has no place`);
+  }
+
+  #denseCopy(access: Access, type: TensorType): Access {
+    const copy = dense(this.temporary("dense copy", elements(type)), type);
+    this.#commands.push(copyLoop({ kind: "memory", access }, copy, type));
+    return copy;
+  }
+
+  #lowerFused(type: TensorType, members: readonly NodeId[], index: number): void {
+    const { before, loop } = fusedLoop({
+      graph: this.#graph,
+      type,
+      members,
+      inThisLoop: (id) => this.#schedule.slotOf[id] === index && isFusible(this.#graph, id) && sameType(this.#graph.types[id]!, type),
+      source: (id) => this.loopSource(id),
+      targets: (id) => {
+        const placed = this.#placed.get(id);
+        return placed === undefined ? [] : [placed, ...(this.#destinations.get(id)?.slice(1) ?? [])];
+      },
+    });
+    this.#commands.push(...before, loop);
+  }
+
+  #lowerSingle(id: NodeId): void {
+    const node = this.#graph.nodes[id]!;
+    const type = this.#graph.types[id]!;
+    switch (node.kind) {
+      case "scan":
+        this.#lowerScan(id, node);
+        return;
+      case "concat":
+        this.#lowerConcat(id, node, type);
+        break;
+      case "pad":
+        this.#lowerPad(id, node, type);
+        break;
+      case "matmul": {
+        const packed = this.packed(node.weight, node.transposed);
+        const k = this.#graph.types[node.x]!.shape[0]!;
+        this.#commands.push({ kind: "gemm", a: this.#rows(node.x), packed, c: this.#targetRows(id), n: type.shape[0]!, k });
+        break;
+      }
+      case "outer": {
+        const [m, n] = type.shape as [number, number]; // inferType gives a matrix.
+        if (type.axes.length > 0) throw new InternalError(`outer %${id} keeps the axes ${type.axes.join(", ")}`);
+        const scratch = this.temporary("outer scratch", size(packedSize(outerBlock, n)));
+        const c = this.accessOf(id);
+        this.#commands.push({ kind: "outer", a: this.#rows(node.a), b: this.#rows(node.b), c, cRow: c.strides["#2"]?.coefficient ?? n, m, n, scratch });
+        break;
+      }
+      case "gather": {
+        const table = this.accessOf(node.table);
+        const features = type.shape[0]!;
+        this.#commands.push({ kind: "gather", table, tableRow: table.strides["#2"]?.coefficient ?? features, index: this.#rows(node.index), target: this.#targetRows(id), features });
+        break;
+      }
+      case "scatterAdd": {
+        const target = this.accessOf(id);
+        const features = type.shape[1]!;
+        this.#commands.push({ kind: "scatterAdd", source: this.#rows(node.x), index: this.#rows(node.index), target, targetRow: target.strides["#2"]?.coefficient ?? features, features });
+        break;
+      }
+      default:
+        throw new InternalError(`%${id} (${node.kind} ${formatType(type)}) has no command`);
+    }
+    for (const extra of this.#destinations.get(id)?.slice(1) ?? []) {
+      this.#commands.push(copyLoop({ kind: "memory", access: this.accessOf(id) }, extra, type));
+    }
+  }
+
+  #lowerConcat(id: NodeId, node: NodeOf<"concat">, type: TensorType): void {
+    let start = 0;
+    for (const part of node.parts) {
+      const partType = this.#graph.types[part]!;
+      if (!this.#inPlaceParts.has(`${id} ${start}`)) {
+        this.#commands.push(copyLoop(this.loopSource(part), sliced(this.accessOf(id), type, node.dim, start, partType.shape[node.dim]!), partType));
+      }
+      start += partType.shape[node.dim]!;
+    }
+  }
+
+  #lowerPad(id: NodeId, node: NodeOf<"pad">, type: TensorType): void {
+    const whole = this.accessOf(id);
+    const inner = this.#graph.types[node.x]!;
+    const zeros = (start: number, count: number) => {
+      const part = { axes: type.axes, shape: type.shape.map((old, i) => (i === node.dim ? count : old)) };
+      if (count > 0) this.#commands.push(copyLoop({ kind: "number", value: 0 }, sliced(whole, type, node.dim, start, count), part));
+    };
+    const end = node.before + inner.shape[node.dim]!;
+    zeros(0, node.before);
+    this.#commands.push(copyLoop(this.loopSource(node.x), sliced(whole, type, node.dim, node.before, end - node.before), inner));
+    zeros(end, node.after);
+  }
+
+  #rows(id: NodeId): Rows {
+    const type = this.#graph.types[id]!;
+    const access = this.accessOf(id);
+    const rows = rowsOf(access, type);
+    if (rows !== undefined) return { access, ...rows };
+    const copy = this.#denseCopy(access, type);
+    return { access: copy, ...rowsOf(copy, type)! };
+  }
+
+  #targetRows(id: NodeId): Rows {
+    const type = this.#graph.types[id]!;
+    const access = this.accessOf(id);
+    const rows = rowsOf(access, type);
+    if (rows !== undefined) return { access, ...rows };
+    throw new InternalError(`%${id} ${formatType(type)} is not laid out in rows`);
+  }
+
+  #lowerScan(id: NodeId, scan: ScanNode): void {
+    const scanId = this.#plan.scans++;
+    const { graph, next, outputs } = scan.body;
+    const forward = scan.direction === "forward";
+    const body: Region = new Region(this.#plan, graph, [...next, ...outputs], scanId, (node, type) => {
+      if (node.kind === "state") return stateAccess[node.index]!;
+      if (node.kind === "element") return this.accessOf(scan.sequences[node.index]!);
+      if (node.kind === "captured") return this.accessOf(scan.captured[node.index]!);
+      throw new InternalError(`a ${node.kind} ${formatType(type)} stands inside a scan`);
+    });
+    body.#outerPacked = (captured, transposed) => this.packed(scan.captured[captured]!, transposed);
+
+    const stacked: (Access | undefined)[] = outputs.map(() => undefined);
+    const stateAccess: Access[] = [];
+    const final = next.map((nextId, k): Access => {
+      const type = graph.types[nextId]!;
+      const leaf = graph.nodes.findIndex((node) => node.kind === "state" && node.index === k) as NodeId;
+      const isPrevious = (output: NodeId) => graph.nodes[output]!.kind === "state" && output === leaf;
+      const initial = this.loopSource(scan.initial[k]!);
+      if (outputs.some((output) => output === nextId || isPrevious(output))) {
+        // The stacked states are the states: step t reads slot t and writes slot t + 1 (backward: the other way round).
+        const history = this.#plan.buffer(`states ${k}`, [times(elements(type), size(1, scan.axis)), elements(type)], "temporary", this.#home);
+        stateAccess[k] = slots(history, type, scan.axis, forward ? 0 : 1);
+        const after = slots(history, type, scan.axis, forward ? 1 : 0);
+        outputs.forEach((output, j) => {
+          if (output === nextId && stacked[j] === undefined) stacked[j] = after;
+          else if (isPrevious(output) && stacked[j] === undefined) stacked[j] = stateAccess[k];
+        });
+        body.send(nextId, after);
+        this.#commands.push(copyLoop(initial, slot(history, type, scan.axis, forward ? "first" : "last"), type));
+        return slot(history, type, scan.axis, forward ? "last" : "first");
+      }
+      const state = dense(this.temporary(`state ${k}`, elements(type)), type);
+      stateAccess[k] = state;
+      if (leaf < 0 || body.canOverwrite(leaf, nextId)) body.send(nextId, state);
+      else body.sendLast(nextId, state);
+      this.#commands.push(copyLoop(initial, state, type));
+      return state;
+    });
+    const results = outputs.map((output, j): Access => {
+      const known = stacked[j];
+      if (known !== undefined) return known;
+      const type = graph.types[output]!;
+      const whole = this.temporary(`stacked ${j}`, times(elements(type), size(1, scan.axis)));
+      const access = slots(whole, type, scan.axis, 0);
+      body.send(output, access);
+      return access;
+    });
+    this.#picks.set(id, { final, stacked: results });
+    const commands = body.lower();
+    this.#commands.push({ kind: "scan", id: scanId, axis: scan.axis, direction: scan.direction, body: commands });
+  }
+
+  /** Asks that a value be copied to a place after everything else of the region has run. */
+  sendLast(id: NodeId, to: Access): void {
+    this.#trailing.push({ from: id, to });
+  }
+}

@@ -1,0 +1,127 @@
+/** The arena: an address for every buffer. Temporaries whose lifetimes do not meet share their bytes. */
+import { type AxisSizes, sizeOf } from "../../base/shapes.ts";
+import type { Access, Buffer, BufferId, Command, Plan, Size } from "./plan.ts";
+
+export interface MemoryPlan {
+  /** Byte address of each buffer, by id. */
+  readonly addresses: readonly number[];
+  /** First byte behind the last buffer. */
+  readonly end: number;
+}
+
+/** Cache lines: no two buffers share one. */
+const alignment = 64;
+
+/**
+ * Places the buffers of one program behind `start`. `placed` gives the addresses of buffers that other programs share
+ * (parameters). `capacity` is the largest size of each axis.
+ */
+export function planMemory(plan: Plan, capacity: AxisSizes, start: number, placed: ReadonlyMap<BufferId, number>): MemoryPlan {
+  const addresses: number[] = [];
+  let fixedEnd = align(start);
+  const bytes = (buffer: Buffer) => align(buffer.sizes.reduce((total, size) => total + evaluate(size, capacity), 0) * 4);
+  plan.buffers.forEach((buffer, id) => {
+    const known = placed.get(id as BufferId); // The position in the list is the id.
+    if (known !== undefined) addresses[id] = known;
+    else if (buffer.role !== "temporary") {
+      addresses[id] = fixedEnd;
+      fixedEnd += bytes(buffer);
+    }
+  });
+
+  let end = fixedEnd;
+  const lifetimes = lifetimesOf(plan);
+  const active: { readonly last: number; readonly from: number; readonly to: number }[] = [];
+  const order = [...lifetimes.entries()].filter(([id]) => plan.buffers[id]!.role === "temporary").sort(([, a], [, b]) => a.first - b.first);
+  for (const [id, { first, last }] of order) {
+    for (let i = active.length - 1; i >= 0; i--) if (active[i]!.last < first) active.splice(i, 1);
+    const needed = bytes(plan.buffers[id]!);
+    let from = fixedEnd;
+    // First fit between the buffers alive now, which are kept in the order of their addresses.
+    for (const other of active) {
+      if (from + needed <= other.from) break;
+      from = Math.max(from, other.to);
+    }
+    addresses[id] = from;
+    active.push({ last, from, to: from + needed });
+    active.sort((a, b) => a.from - b.from);
+    end = Math.max(end, from + needed);
+  }
+  return { addresses, end };
+}
+
+export function evaluate(size: Size, sizes: AxisSizes): number {
+  return size.axes.reduce((total, axis) => total * sizeOf(axis, sizes), size.coefficient);
+}
+
+interface Lifetime {
+  first: number;
+  last: number;
+}
+
+/** First and last command that touches each buffer. What lives outside a scan lives through the whole scan if its body touches it. */
+function lifetimesOf(plan: Plan): Map<BufferId, Lifetime> {
+  const lifetimes = new Map<BufferId, Lifetime>();
+  let position = 0;
+  const touch = (id: BufferId, at: number) => {
+    const known = lifetimes.get(id);
+    if (known === undefined) lifetimes.set(id, { first: at, last: at });
+    else {
+      known.first = Math.min(known.first, at);
+      known.last = Math.max(known.last, at);
+    }
+  };
+  const visit = (commands: readonly Command[], enclosing: readonly number[]): Set<BufferId> => {
+    const touched = new Set<BufferId>();
+    for (const command of commands) {
+      position++;
+      if (command.kind === "scan") {
+        const begin = position;
+        const inside = visit(command.body, [...enclosing, command.id]);
+        const finish = ++position;
+        for (const id of inside) {
+          touched.add(id);
+          const { home } = plan.buffers[id]!;
+          if (home === undefined || enclosing.includes(home)) {
+            touch(id, begin);
+            touch(id, finish);
+          }
+        }
+      } else {
+        for (const id of buffersOf(command)) {
+          touched.add(id);
+          touch(id, position);
+        }
+      }
+    }
+    return touched;
+  };
+  visit(plan.commands, []);
+  return lifetimes;
+}
+
+function buffersOf(command: Exclude<Command, { kind: "scan" }>): BufferId[] {
+  const of = (...accesses: readonly Access[]) => accesses.map((access) => access.buffer);
+  switch (command.kind) {
+    case "loop":
+      return of(
+        ...command.ops.flatMap((op) => (op.kind === "load" ? [op.access] : [])),
+        ...command.stores.map((store) => store.access),
+        ...command.reductions.map((reduction) => reduction.access),
+      );
+    case "pack":
+      return [command.source.buffer, command.target];
+    case "gemm":
+      return [command.a.access.buffer, command.packed, command.c.access.buffer];
+    case "outer":
+      return [...of(command.a.access, command.b.access, command.c), command.scratch];
+    case "gather":
+      return of(command.table, command.index.access, command.target.access);
+    case "scatterAdd":
+      return of(command.source.access, command.index.access, command.target);
+  }
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / alignment) * alignment;
+}

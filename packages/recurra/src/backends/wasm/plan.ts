@@ -1,0 +1,103 @@
+/** The plan of a program: commands over buffers, as plain data. Sizes are products of constants and run-time axes. */
+import type { Axis } from "../../base/shapes.ts";
+import type { BinaryKind, UnaryKind } from "../../ir/nodes.ts";
+
+/** coefficient · Π axes */
+export interface Size {
+  readonly coefficient: number;
+  readonly axes: readonly Axis[];
+}
+
+export function size(coefficient: number, ...axes: readonly Axis[]): Size {
+  return { coefficient, axes: coefficient === 0 ? [] : [...axes].sort() };
+}
+
+export function times(a: Size, b: Size): Size {
+  return size(a.coefficient * b.coefficient, ...a.axes, ...b.axes);
+}
+
+export function equalSize(a: Size, b: Size): boolean {
+  return a.coefficient === b.coefficient && a.axes.join() === b.axes.join();
+}
+
+export type BufferId = number & { readonly brand: "BufferId" };
+
+export interface Buffer {
+  readonly name: string;
+  /** Floats: the sum of these. */
+  readonly sizes: readonly Size[];
+  /** Named storage keeps its place; temporaries share the arena by lifetime. */
+  readonly role: "input" | "param" | "output" | "temporary";
+  /** The scan whose body it belongs to, as the position of that scan among all; undefined for the program itself. */
+  readonly home: number | undefined;
+}
+
+/**
+ * A dimension of a loop or tensor: an axis by its name, or a feature dimension counted from the last, "#1".
+ * Broadcasting is a stride that is absent.
+ */
+export type Dim = string;
+
+/** Where a value lies: element [i, j, …] at offset + start + Σ index · stride, in floats. */
+export interface Access {
+  readonly buffer: BufferId;
+  readonly offset: number;
+  readonly start: Size;
+  readonly strides: Readonly<Record<Dim, Size>>;
+}
+
+/** Reference to an earlier operation of the same loop. */
+export type Ref = number;
+
+export type LoopOp =
+  | { readonly kind: "load"; readonly access: Access }
+  | { readonly kind: "literal"; readonly value: number }
+  | { readonly kind: "position"; readonly dim: Dim }
+  | { readonly kind: "step"; readonly axis: Axis }
+  | { readonly kind: "random"; readonly seed: Ref; readonly stream: number; readonly dims: readonly Dim[] }
+  | { readonly kind: "unary"; readonly op: UnaryKind; readonly x: Ref }
+  | { readonly kind: "binary"; readonly op: BinaryKind; readonly a: Ref; readonly b: Ref }
+  | { readonly kind: "select"; readonly condition: Ref; readonly a: Ref; readonly b: Ref };
+
+export interface LoopDim {
+  readonly name: Dim;
+  readonly size: Size;
+}
+
+/** One pass over an index space: all operations of an element in registers, then its stores and reductions. */
+export interface Loop {
+  readonly kind: "loop";
+  /** Outermost first. */
+  readonly dims: readonly LoopDim[];
+  readonly ops: readonly LoopOp[];
+  readonly stores: readonly { readonly value: Ref; readonly access: Access }[];
+  /** Strides over reduced dimensions are absent. `carried`: the target is read, combined and written, and was initialised before. */
+  readonly reductions: readonly { readonly value: Ref; readonly op: "sum" | "max"; readonly access: Access; readonly carried: boolean }[];
+}
+
+/** Rows of a matrix: `count` rows, `stride` floats apart, features next to each other. */
+export interface Rows {
+  readonly access: Access;
+  readonly count: Size;
+  readonly stride: Size;
+}
+
+export type Command =
+  | Loop
+  /** B[k, n] from a weight with the given strides into panels. */
+  | { readonly kind: "pack"; readonly source: Access; readonly rowStride: number; readonly columnStride: number; readonly target: BufferId; readonly k: number; readonly n: number }
+  /** C = A·B, B packed. */
+  | { readonly kind: "gemm"; readonly a: Rows; readonly packed: BufferId; readonly c: Rows; readonly n: number; readonly k: number }
+  /** C [m, n] = Σ over rows of aᵀ b. */
+  | { readonly kind: "outer"; readonly a: Rows; readonly b: Rows; readonly c: Access; readonly cRow: number; readonly m: number; readonly n: number; readonly scratch: BufferId }
+  | { readonly kind: "gather"; readonly table: Access; readonly tableRow: number; readonly index: Rows; readonly target: Rows; readonly features: number }
+  | { readonly kind: "scatterAdd"; readonly source: Rows; readonly index: Rows; readonly target: Access; readonly targetRow: number; readonly features: number }
+  | { readonly kind: "scan"; readonly id: number; readonly axis: Axis; readonly direction: "forward" | "backward"; readonly body: readonly Command[] };
+
+export interface Plan {
+  readonly buffers: readonly Buffer[];
+  readonly commands: readonly Command[];
+  readonly inputs: Readonly<Record<string, BufferId>>;
+  readonly params: Readonly<Record<string, BufferId>>;
+  readonly outputs: Readonly<Record<string, BufferId>>;
+}

@@ -1,0 +1,97 @@
+/** Seeded random numbers. Every function that needs chance takes a generator; the same seed gives the same run. */
+
+export interface Random {
+  /** Uniform in [0, 1), 32 bits of resolution. */
+  uniform(): number;
+  /** Standard normal. */
+  normal(): number;
+  /** Uniform integer in 0 … bound − 1. */
+  integer(bound: number): number;
+  /** An independent generator, a function of this one's seed and the label only. */
+  fork(label: string | number): Random;
+}
+
+/** xoshiro128** (Blackman and Vigna 2018), its state filled by splitmix32 from the seed. */
+export function createRandom(seed: number): Random {
+  const state = new Uint32Array(4);
+  let filler = seed >>> 0;
+  // The high half of large seeds matters too: 1 and 1 + 2^32 are different seeds.
+  filler ^= Math.imul(Math.floor(seed / 2 ** 32) >>> 0, 0x9e3779b9);
+  for (let i = 0; i < 4; i++) {
+    filler = (filler + 0x9e3779b9) | 0;
+    state[i] = mix32(filler);
+  }
+  let spare: number | undefined;
+
+  function next(): number {
+    const [s0, s1, s2, s3] = [state[0]!, state[1]!, state[2]!, state[3]!];
+    const result = Math.imul(rotate(Math.imul(s1, 5), 7), 9) >>> 0;
+    state[2] = s2 ^ s0;
+    state[3] = s3 ^ s1;
+    state[1] = s1 ^ state[2]!;
+    state[0] = s0 ^ state[3]!;
+    state[2] = state[2]! ^ (s1 << 9);
+    state[3] = rotate(state[3]!, 11);
+    return result;
+  }
+
+  const random: Random = {
+    uniform: () => next() / 2 ** 32,
+    normal() {
+      if (spare !== undefined) {
+        const value = spare;
+        spare = undefined;
+        return value;
+      }
+      // Box–Muller; 1 − u keeps the logarithm away from zero.
+      const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()));
+      const angle = 2 * Math.PI * random.uniform();
+      spare = radius * Math.sin(angle);
+      return radius * Math.cos(angle);
+    },
+    integer: (bound) => Math.floor(random.uniform() * bound),
+    fork: (label) => createRandom(hashLabel(seed, String(label))),
+  };
+  return random;
+}
+
+/** Fisher–Yates, in place. */
+export function shuffle(values: Int32Array | number[], random: Random): void {
+  for (let i = values.length - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    const held = values[i]!;
+    values[i] = values[j]!;
+    values[j] = held;
+  }
+}
+
+/** The finaliser of MurmurHash3 (Appleby): every input bit reaches every output bit. */
+export function mix32(value: number): number {
+  let x = value | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return x ^ (x >>> 16);
+}
+
+function rotate(x: number, bits: number): number {
+  return (x << bits) | (x >>> (32 - bits));
+}
+
+function hashLabel(seed: number, label: string): number {
+  let hash = mix32(seed | 0) ^ 0x811c9dc5;
+  for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 0x01000193);
+  return mix32(hash) >>> 0;
+}
+
+/**
+ * Uniform in [0, 1) with 24 bits, as a function of seed, stream and positions alone: the same on every backend, for any
+ * order of calls and any number of threads. `seed` is a whole number below 2^24, so that float32 holds it.
+ */
+export function hashUniform(seed: number, stream: number, positions: readonly number[]): number {
+  let hash = mix32(seed ^ Math.imul(stream + 1, hashStep));
+  for (const position of positions) hash = mix32((hash + Math.imul(position + 1, hashStep)) | 0);
+  return (hash >>> 8) / 2 ** 24;
+}
+
+/** 2^32 divided by the golden ratio, odd: neighbouring positions land far apart. */
+export const hashStep = 0x9e3779b1;

@@ -1,0 +1,152 @@
+/** Builds graphs: every node is typed as it is added, an equal node is reused, and trivial arithmetic folds away. */
+import { formatType, orderAxes, sameType, type TensorType } from "../base/shapes.ts";
+import { type Graph, mapOperands, type Node, type NodeId, type NodeOf, operands } from "./nodes.ts";
+import { inferType } from "./shapes.ts";
+
+export class GraphBuilder {
+  readonly nodes: Node[] = [];
+  readonly types: TensorType[] = [];
+  readonly #known = new Map<string, NodeId>();
+
+  add(node: Node): NodeId {
+    const folded = this.#fold(node);
+    if (typeof folded === "number") return folded;
+    const key = keyOf(folded);
+    const known = key === undefined ? undefined : this.#known.get(key);
+    if (known !== undefined) return known;
+    const type = inferType(folded, this);
+    const id = this.nodes.length as NodeId; // The position in the list is the id.
+    this.nodes.push(folded);
+    this.types.push(type);
+    if (key !== undefined) this.#known.set(key, id);
+    return id;
+  }
+
+  nodeOf(id: NodeId): Node {
+    return this.nodes[id]!;
+  }
+
+  typeOf(id: NodeId): TensorType {
+    return this.types[id]!;
+  }
+
+  /** Gives a scan more outputs: ids of its picks stay valid because outputs are only appended. */
+  replaceScan(id: NodeId, node: Node): void {
+    this.nodes[id] = node;
+  }
+
+  literal(value: number): NodeId {
+    return this.add({ kind: "literal", value });
+  }
+
+  zeros(type: TensorType): NodeId {
+    return this.add({ kind: "broadcast", x: this.literal(0), type });
+  }
+
+  finish(): Graph {
+    return { nodes: [...this.nodes], types: [...this.types] };
+  }
+
+  /** x + 0, x · 1 and their kind, when the result keeps its type. Nothing that could hide a NaN: x · 0 stays. */
+  #fold(node: Node): Node | NodeId {
+    const value = (id: NodeId): number | undefined => {
+      const operand = this.nodeOf(id);
+      if (operand.kind === "literal") return operand.value;
+      return operand.kind === "broadcast" ? value(operand.x) : undefined;
+    };
+    const keep = (id: NodeId, other: NodeId): Node | NodeId =>
+      this.typeOf(other).axes.every((axis) => this.typeOf(id).axes.includes(axis)) &&
+      sameType(inferType({ kind: "add", a: id, b: other }, this), this.typeOf(id))
+        ? id
+        : node;
+    switch (node.kind) {
+      case "add":
+        if (value(node.a) === 0) return keep(node.b, node.a);
+        if (value(node.b) === 0) return keep(node.a, node.b);
+        return node;
+      case "sub":
+        return value(node.b) === 0 ? keep(node.a, node.b) : node;
+      case "mul":
+        if (value(node.a) === 1) return keep(node.b, node.a);
+        if (value(node.b) === 1) return keep(node.a, node.b);
+        return node;
+      case "div":
+        return value(node.b) === 1 ? keep(node.a, node.b) : node;
+      case "neg": {
+        const x = this.nodeOf(node.x);
+        return x.kind === "neg" ? x.x : node;
+      }
+      case "broadcast":
+        return sameType(this.typeOf(node.x), node.type) ? node.x : node;
+      case "reshape":
+        return sameType(this.typeOf(node.x), { axes: this.typeOf(node.x).axes, shape: node.shape }) ? node.x : node;
+      case "reduce":
+        return this.#foldReduce(node);
+      case "slice":
+        return node.start === 0 && node.size === this.typeOf(node.x).shape[node.dim] ? node.x : node;
+      case "concat":
+        return node.parts.length === 1 ? node.parts[0]! : node;
+      default:
+        return node;
+    }
+  }
+
+  #foldReduce(node: NodeOf<"reduce">): Node | NodeId {
+    if (node.axes.length === 0 && node.dims.every((dim) => this.typeOf(node.x).shape[dim] === 1)) return node.x;
+    const x = this.nodeOf(node.x);
+    // A sum of a sum is one sum; a sum over time of weight gradients is one product over all steps.
+    if (x.kind === "reduce" && x.op === node.op) {
+      return { ...x, axes: orderAxes([...x.axes, ...node.axes]), dims: [...new Set([...x.dims, ...node.dims])].sort((a, b) => a - b) };
+    }
+    if (x.kind === "outer" && node.op === "sum" && node.dims.length === 0) return { ...x, axes: orderAxes([...x.axes, ...node.axes]) };
+    return node;
+  }
+}
+
+export type MapId = (id: NodeId) => NodeId;
+
+/**
+ * Rebuilds what `roots` need of `graph` into `builder`, letting `rewrite` replace nodes. Nodes keep their order, except that
+ * a rewrite may ask for a later node early. Returns the map from old ids to new.
+ */
+export function rebuild(
+  graph: Graph,
+  builder: GraphBuilder,
+  roots: Iterable<NodeId>,
+  rewrite: (node: Node, id: NodeId, map: MapId) => NodeId | undefined,
+): MapId {
+  const moved = new Map<NodeId, NodeId>();
+  const map: MapId = (id) => {
+    const known = moved.get(id);
+    if (known !== undefined) return known;
+    const node = graph.nodes[id]!;
+    const made = rewrite(node, id, map) ?? builder.add(mapOperands(node, map));
+    moved.set(id, made);
+    return made;
+  };
+  for (const id of [...reachable(graph, roots)].sort((a, b) => a - b)) map(id);
+  return map;
+}
+
+/** The nodes that `roots` need, themselves included. */
+export function reachable(graph: Graph, roots: Iterable<NodeId>): Set<NodeId> {
+  const seen = new Set<NodeId>();
+  const pending = [...roots];
+  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    pending.push(...operands(graph.nodes[id]!));
+  }
+  return seen;
+}
+
+function keyOf(node: Node): string | undefined {
+  if (node.kind === "scan") return undefined;
+  // JSON has no −0, NaN or infinities: a literal is told apart by its bits.
+  if (node.kind === "literal") return `literal ${Object.is(node.value, -0) ? "-0" : String(node.value)}`;
+  return JSON.stringify(node, (_key, value: unknown) => (isType(value) ? formatType(value) : value));
+}
+
+function isType(value: unknown): value is TensorType {
+  return typeof value === "object" && value !== null && "axes" in value && "shape" in value && !("kind" in value);
+}

@@ -1,0 +1,49 @@
+/** What every pass shares: rebuilding a program, bodies of scans included. */
+import { GraphBuilder, type MapId, rebuild } from "../ir/builder.ts";
+import { type Graph, mapOperands, type Node, type NodeId, type Program, type ScanBody, type ScanNode } from "../ir/nodes.ts";
+
+export type Pass = (program: Program) => Program;
+
+/** One graph being rebuilt: `graph` as it was, `builder` as it becomes. */
+export interface Site {
+  readonly graph: Graph;
+  readonly builder: GraphBuilder;
+  readonly roots: ReadonlySet<NodeId>;
+  readonly map: MapId;
+}
+
+/** Returns the replacement of a node in `site.builder`, or undefined to keep it. A kept scan has its body rebuilt likewise. */
+export type Rewrite = (node: Node, id: NodeId, site: Site) => NodeId | undefined;
+/** Called once per graph, so that a pass can look at it as a whole before its nodes are rewritten. */
+export type RewriteFor = (graph: Graph, roots: ReadonlySet<NodeId>) => Rewrite;
+
+export function rewriteProgram(program: Program, rewriteFor: RewriteFor): Program {
+  const roots = [...Object.values(program.outputs), ...Object.values(program.updates)];
+  const { graph, map } = rewriteGraph(program.graph, roots, rewriteFor);
+  const moved = (names: Readonly<Record<string, NodeId>>) => Object.fromEntries(Object.entries(names).map(([name, id]) => [name, map(id)]));
+  return { graph, outputs: moved(program.outputs), updates: moved(program.updates) };
+}
+
+export function rewriteBody(body: ScanBody, rewriteFor: RewriteFor): ScanBody {
+  const { graph, map } = rewriteGraph(body.graph, [...body.next, ...body.outputs], rewriteFor);
+  return { graph, next: body.next.map(map), outputs: body.outputs.map(map) };
+}
+
+/** The scan with operands mapped into the new graph and its body rewritten. */
+export function rewriteScan(scan: ScanNode, site: Site, rewriteFor: RewriteFor): ScanNode {
+  const mapped = mapOperands(scan, site.map) as ScanNode; // mapOperands keeps the kind.
+  return { ...mapped, body: rewriteBody(scan.body, rewriteFor) };
+}
+
+function rewriteGraph(graph: Graph, roots: readonly NodeId[], rewriteFor: RewriteFor): { graph: Graph; map: MapId } {
+  const builder = new GraphBuilder();
+  const rootSet = new Set(roots);
+  const rewrite = rewriteFor(graph, rootSet);
+  const map = rebuild(graph, builder, roots, (node, id, mapId) => {
+    const site: Site = { graph, builder, roots: rootSet, map: mapId };
+    const replaced = rewrite(node, id, site);
+    if (replaced !== undefined || node.kind !== "scan") return replaced;
+    return builder.add(rewriteScan(node, site, rewriteFor));
+  });
+  return { graph: builder.finish(), map };
+}

@@ -1,0 +1,166 @@
+/** What goes into and comes out of a forecasting run. Plain data, shared by the library and the command line. */
+import type { Table } from "../../data/table.ts";
+
+export interface ForecastOptions {
+  /** Column or columns to forecast. */
+  readonly target: string | readonly string[];
+  /** Timesteps to forecast. */
+  readonly horizon: number;
+  /** Timesteps the network looks back on. Default: chosen from the season and the horizon. */
+  readonly past?: number;
+  /** Time column. Default: the only column of times. */
+  readonly time?: string;
+  /** Column that names the series a row belongs to. Default: all rows are one series. */
+  readonly series?: string;
+  /** Columns known only up to now. */
+  readonly pastCovariates?: readonly string[];
+  /** Columns known for the future too (prices, holidays): the file given to `predict` must hold them. */
+  readonly futureCovariates?: readonly string[];
+  /** Columns constant within a series, numeric or text. */
+  readonly staticCovariates?: readonly string[];
+  /** Text (or number) columns to treat as categories, among the covariates above. */
+  readonly categorical?: readonly string[];
+  /** Calendar features made from the time column. Default "none". */
+  readonly calendar?: "auto" | "none" | readonly CalendarFeature[];
+  /** What is done to gaps and missing numbers. Default "interpolate". "error" refuses them. */
+  readonly missing?: "interpolate" | "mask" | "error";
+  /** Per-window normalisation: subtract the window's last value or mean, or also divide by its deviation. Default "auto". */
+  readonly window?: WindowNormalization | "auto";
+  /** Forecast the difference to a naive forecast. Default "none". */
+  readonly residual?: "none" | "lastValue" | "seasonalNaive";
+  /** Timesteps cut into one step of the recurrence. Default: chosen from past and horizon. */
+  readonly segment?: number;
+  /** Timesteps between two training windows. Default 1. */
+  readonly stride?: number;
+  /** Timesteps in a season, for the seasonal-naive baseline and MASE. Default: from the sampling interval. */
+  readonly season?: number;
+  /** Quantiles to forecast, ascending. Default: the point forecast only. */
+  readonly quantiles?: readonly number[];
+  /** Parts of the time axis: fractions that sum to at most 1, or whole numbers of timesteps. Default 0.7 / 0.1 / 0.2. */
+  readonly split?: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly cell?: string;
+  readonly hiddenSize?: number;
+  readonly depth?: number;
+  readonly dropout?: number;
+  readonly loss?: "mse" | "mae" | "huber";
+  readonly learningRate?: number;
+  readonly batchSize?: number;
+  readonly epochs?: number;
+  /** Epochs without a better validation loss before training stops. */
+  readonly patience?: number;
+  /** Largest norm of the whole gradient. */
+  readonly clipNorm?: number;
+  readonly seed?: number;
+  /** Only plain multiply-add arithmetic: the same bits on every machine. */
+  readonly strict?: boolean;
+}
+
+export type CalendarFeature = "hour" | "weekday" | "day" | "month" | "dayOfYear";
+export type WindowNormalization = "none" | "last" | "mean" | "standard";
+export type Part = "train" | "validation" | "test";
+
+/** Errors of one forecaster over one part. Original units; `scaled` in units of the training standard deviation. */
+export interface ErrorTable {
+  readonly mse: number;
+  readonly mae: number;
+  readonly rmse: number;
+  /** Percent: mean of 200·|y − ŷ| / (|y| + |ŷ|). */
+  readonly smape: number;
+  /** Mean absolute error in units of the seasonal-naive error on the training part (Hyndman and Koehler 2006). */
+  readonly mase: number;
+  /** Root of the squared error in units of the targets' deviation about their mean (RSE, Lai et al. 2018). */
+  readonly rse: number;
+  /** Mean pinball loss over the forecast quantiles; absent without quantiles. */
+  readonly quantileLoss?: number;
+  /** Share of targets between the lowest and highest quantile; absent with fewer than two quantiles. */
+  readonly coverage?: number;
+  readonly scaled: { readonly mse: number; readonly mae: number };
+}
+
+export type Forecasters = "model" | "seasonalNaive" | "lastValue";
+export type Scores = Readonly<Record<Forecasters, ErrorTable>>;
+
+/** What the preparation found and did, for people: "OT: 12 missing values interpolated". */
+export interface PreparationReport {
+  readonly seriesCount: number;
+  readonly timesteps: number;
+  /** Milliseconds between two timesteps; undefined without a time column. */
+  readonly intervalMs: number | undefined;
+  readonly season: number;
+  readonly windows: Readonly<Record<Part, number>>;
+  readonly notes: readonly string[];
+}
+
+export type ForecastEvent =
+  | { readonly event: "prepared"; readonly report: PreparationReport; readonly parameters: number; readonly settings: Readonly<Record<string, unknown>> }
+  | { readonly event: "progress"; readonly epoch: number; readonly epochs: number; readonly step: number; readonly steps: number; readonly loss: number; readonly sequencesPerSecond: number; readonly secondsLeft: number }
+  | { readonly event: "epoch"; readonly epoch: number; readonly epochs: number; readonly loss: number; readonly validationLoss: number; readonly best: boolean; readonly seconds: number; readonly sequencesPerSecond: number }
+  | { readonly event: "done"; readonly metrics: { readonly validation: Scores; readonly test: Scores }; readonly best: { readonly epoch: number; readonly validationLoss: number }; readonly stopped: "epochs" | "patience" | "aborted"; readonly seconds: number; readonly verdict: string };
+
+/** One forecast timestep of one series and target. */
+export interface ForecastRow {
+  readonly series: string;
+  /** Milliseconds UTC, or the index of the timestep when there is no time column. */
+  readonly time: number;
+  readonly target: string;
+  readonly forecast: number;
+  /** In the order of the model's quantiles. */
+  readonly quantiles: readonly number[];
+}
+
+export interface ForecastResult {
+  readonly rows: readonly ForecastRow[];
+  readonly quantiles: readonly number[];
+  /** Whether `time` is a time or an index. */
+  readonly timed: boolean;
+}
+
+export interface BacktestResult {
+  /** One entry per origin: the timestep from which the forecast starts. */
+  readonly origins: readonly { readonly time: number; readonly scores: Scores }[];
+  readonly overall: Scores;
+}
+
+/** Actual values and forecasts of one window, in original units, for charts. */
+export interface WindowView {
+  readonly series: string;
+  readonly target: string;
+  readonly pastTimes: readonly number[];
+  readonly past: readonly number[];
+  readonly futureTimes: readonly number[];
+  /** Empty when the future is not known. */
+  readonly actual: readonly number[];
+  readonly forecast: readonly number[];
+  readonly seasonalNaive: readonly number[];
+  readonly quantiles: readonly { readonly level: number; readonly values: readonly number[] }[];
+  readonly timed: boolean;
+}
+
+/** A trained forecaster: network, weights, preparation and training record. */
+export interface Forecaster {
+  readonly options: ForecastOptions;
+  /** Forecast the `horizon` timesteps after the end of each series in the table. */
+  predict(table: Table): ForecastResult;
+  /** Errors on every window of the table whose future is known. */
+  evaluate(table: Table): Scores;
+  /** Rolling origin: forecasts from every `step`-th timestep of the last part of the table. */
+  backtest(table: Table, options?: { readonly origins?: number; readonly step?: number }): BacktestResult;
+  /** Example windows of a part of the data it was trained on, or of the table's end, for a chart. */
+  views(table: Table, count?: number): readonly WindowView[];
+  /** The files of the model folder, by name: model.json, weights.safetensors, README.md. */
+  toFiles(): ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * A run in progress: iterate over it for events; `forecaster()` gives the best model so far, also after an abort.
+ *
+ *     const run = trainForecaster(table, { target: "OT", horizon: 24, past: 96 });
+ *     for await (const event of run) console.log(event);
+ *     const forecaster = run.forecaster();
+ */
+export interface ForecastRun extends AsyncIterable<ForecastEvent> {
+  forecaster(): Forecaster;
+}
+
+export type TrainForecaster = (table: Table, options: ForecastOptions, control?: { readonly signal?: AbortSignal }) => ForecastRun;
+export type LoadForecaster = (files: ReadonlyMap<string, Uint8Array>) => Forecaster;

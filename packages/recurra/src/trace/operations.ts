@@ -1,0 +1,173 @@
+/** The operations of the equation language. Operands broadcast: axes by name, feature sizes from the right. */
+import { ShapeError } from "../base/errors.ts";
+import { type Axis, formatType, product, type TensorType } from "../base/shapes.ts";
+import type { BinaryKind, Node, UnaryKind } from "../ir/nodes.ts";
+import { Tensor, type TensorLike, traceOf } from "./tensor.ts";
+
+/** Sum of two or more. */
+export function add(first: TensorLike, ...rest: readonly TensorLike[]): Tensor {
+  return rest.reduce<TensorLike>((sum, term) => binary("add", sum, term), first) as Tensor; // At least one operand is a tensor, or traceOf has thrown.
+}
+export const sub = (a: TensorLike, b: TensorLike): Tensor => binary("sub", a, b);
+/** Elementwise product (⊙) of two or more. */
+export function mul(first: TensorLike, ...rest: readonly TensorLike[]): Tensor {
+  return rest.reduce<TensorLike>((result, factor) => binary("mul", result, factor), first) as Tensor; // As in add.
+}
+export const div = (a: TensorLike, b: TensorLike): Tensor => binary("div", a, b);
+export const maximum = (a: TensorLike, b: TensorLike): Tensor => binary("max", a, b);
+export const minimum = (a: TensorLike, b: TensorLike): Tensor => binary("min", a, b);
+/** 1 where a < b, else 0. No gradient. */
+export const less = (a: TensorLike, b: TensorLike): Tensor => binary("less", a, b);
+/** 1 where a = b, else 0. No gradient. */
+export const equal = (a: TensorLike, b: TensorLike): Tensor => binary("equal", a, b);
+
+export const neg = (x: Tensor): Tensor => unary("neg", x);
+export const exp = (x: Tensor): Tensor => unary("exp", x);
+export const log = (x: Tensor): Tensor => unary("log", x);
+export const tanh = (x: Tensor): Tensor => unary("tanh", x);
+/** σ(x) = 1 / (1 + e⁻ˣ). */
+export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
+export const abs = (x: Tensor): Tensor => unary("abs", x);
+export const sqrt = (x: Tensor): Tensor => unary("sqrt", x);
+export const sign = (x: Tensor): Tensor => unary("sign", x);
+export const floor = (x: Tensor): Tensor => unary("floor", x);
+export const sin = (x: Tensor): Tensor => unary("sin", x);
+export const cos = (x: Tensor): Tensor => unary("cos", x);
+export const square = (x: Tensor): Tensor => mul(x, x);
+/** max(0, x), with derivative 0 at 0. */
+export const relu = (x: Tensor): Tensor => select(less(0, x), x, 0);
+/** x above 0, slope · x below. */
+export const leakyRelu = (x: Tensor, slope = 0.01): Tensor => select(less(0, x), x, mul(slope, x));
+/** log(1 + eˣ) without overflow. */
+export const softplus = (x: Tensor): Tensor => add(maximum(x, 0), log(add(1, exp(neg(abs(x))))));
+
+/** `a` where the condition is not 0, else `b`: what is not chosen has no say, not even as NaN. */
+export function select(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  const trace = traceOf(condition, a, b);
+  return trace.add({ kind: "select", condition: at(trace, condition), a: at(trace, a), b: at(trace, b) });
+}
+
+/** W·x for each row: W [outputs, inputs], x [.., inputs], result [.., outputs]. */
+export function matmul(weight: Tensor, x: Tensor): Tensor {
+  const trace = traceOf(weight, x);
+  return trace.add({ kind: "matmul", x: at(trace, x), weight: at(trace, weight), transposed: false });
+}
+
+/** Rows of a table [rows, size] at whole-number indices [.., 1]: [.., size]. */
+export function gather(table: Tensor, index: Tensor): Tensor {
+  const trace = traceOf(table, index);
+  return trace.add({ kind: "gather", table: at(trace, table), index: at(trace, index) });
+}
+
+/** Features start … start + size − 1 of the last dimension. */
+export function slice(x: Tensor, start: number, size: number): Tensor {
+  return x.trace.add({ kind: "slice", x: x.id, dim: x.type.shape.length - 1, start, size });
+}
+
+/** Side by side along the last feature dimension. */
+export function concat(...parts: readonly Tensor[]): Tensor {
+  const trace = traceOf(...parts);
+  const axes = trace.add({ kind: "broadcast", x: trace.literal(0).id, type: { axes: parts.flatMap((part) => part.type.axes), shape: [1] } }).type.axes;
+  const ids = parts.map((part) => {
+    const adopted = trace.adopt(part);
+    const missing = axes.some((axis) => !adopted.type.axes.includes(axis));
+    return (missing ? trace.add({ kind: "broadcast", x: adopted.id, type: { axes, shape: adopted.type.shape } }) : adopted).id;
+  });
+  return trace.add({ kind: "concat", parts: ids, dim: trace.builder.typeOf(ids[0]!).shape.length - 1 });
+}
+
+/** Other feature sizes, same elements in the same order. Axes stay. */
+export function reshape(x: Tensor, ...shape: readonly number[]): Tensor {
+  return x.trace.add({ kind: "reshape", x: x.id, shape });
+}
+
+/** The same values for every position of the axes and features of `type`. */
+export function broadcast(x: Tensor, type: TensorType): Tensor {
+  return x.trace.add({ kind: "broadcast", x: x.id, type });
+}
+
+/** The value, through which no gradient flows. */
+export function stopGradient(x: Tensor): Tensor {
+  return x.trace.add({ kind: "stopGradient", x: x.id });
+}
+
+/** Sum over the last feature dimension, which becomes 1. */
+export function sumFeatures(x: Tensor): Tensor {
+  return reduce("sum", x, [], [x.type.shape.length - 1]);
+}
+export function maxFeatures(x: Tensor): Tensor {
+  return reduce("max", x, [], [x.type.shape.length - 1]);
+}
+export function meanFeatures(x: Tensor): Tensor {
+  return div(sumFeatures(x), x.size);
+}
+/** Sum over axes, which vanish. */
+export function sumAxes(x: Tensor, ...axes: readonly Axis[]): Tensor {
+  return reduce("sum", x, axes, []);
+}
+/** Sum of every element: [1]. */
+export function sumAll(x: Tensor): Tensor {
+  const total = reduce("sum", x, x.type.axes, x.type.shape.map((_, dim) => dim));
+  return reshape(total, 1);
+}
+
+/** log Σ eˣ over the last dimension, shifted by the maximum: exp overflows float32 above 88.7, the shift keeps exponents ≤ 0. */
+export function logSumExp(x: Tensor): Tensor {
+  const top = stopGradient(maxFeatures(x));
+  return add(top, log(sumFeatures(exp(sub(x, top)))));
+}
+export function logSoftmax(x: Tensor): Tensor {
+  return sub(x, logSumExp(x));
+}
+export function softmax(x: Tensor): Tensor {
+  const weights = exp(sub(x, stopGradient(maxFeatures(x))));
+  return div(weights, sumFeatures(weights));
+}
+
+/** 1 at the index, 0 elsewhere: index [.., 1] gives [.., size]. */
+export function oneHot(index: Tensor, size: number): Tensor {
+  return equal(index, index.trace.add({ kind: "iota", along: { size } }));
+}
+
+/** 0, 1, 2, … along an axis: [axis, 1]. */
+export function positions(like: Tensor, axis: Axis): Tensor {
+  return like.trace.add({ kind: "iota", along: axis });
+}
+
+/** 1 at timesteps before the row's length, 0 at padding: lengths [batch, 1] gives [batch, time, 1]. */
+export function lengthMask(lengths: Tensor, time: Axis = "time"): Tensor {
+  return less(positions(lengths, time), lengths);
+}
+
+/** Uniform in [0, 1), a function of seed, stream and position only. */
+export function random(seed: Tensor, stream: number, type: TensorType): Tensor {
+  return seed.trace.add({ kind: "random", seed: seed.id, stream, type });
+}
+
+/** Number of features in all. */
+export function featureCount(x: Tensor): number {
+  return product(x.type.shape);
+}
+
+function reduce(op: "sum" | "max", x: Tensor, axes: readonly Axis[], dims: readonly number[]): Tensor {
+  for (const axis of axes) {
+    if (!x.type.axes.includes(axis)) {
+      throw new ShapeError({ where: `${op} over "${axis}": x`, given: formatType(x.type), expected: `a tensor with the axis ${axis}`, mend: "reduce over an axis it has" });
+    }
+  }
+  return x.trace.add({ kind: "reduce", op, x: x.id, axes, dims });
+}
+
+function unary(kind: UnaryKind, x: Tensor): Tensor {
+  return x.trace.add({ kind, x: x.id });
+}
+
+function binary(kind: BinaryKind, a: TensorLike, b: TensorLike): Tensor {
+  const trace = traceOf(a, b);
+  const node: Node = { kind, a: at(trace, a), b: at(trace, b) };
+  return trace.add(node);
+}
+
+function at(trace: Tensor["trace"], value: TensorLike) {
+  return typeof value === "number" ? trace.literal(value).id : trace.adopt(value).id;
+}
