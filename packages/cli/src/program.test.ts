@@ -152,6 +152,34 @@ describe("recurra train", () => {
     expect(existsSync(`${folder}/model`)).toBe(false);
   });
 
+  it("saves the model also when its chart cannot be drawn, and says so", async () => {
+    const { trainForecaster } = library;
+    const views = () => {
+      throw new Error("no windows");
+    };
+    library = {
+      ...library,
+      trainForecaster: (...given) => {
+        const run = trainForecaster(...given);
+        return {
+          forecaster: () => ({ ...run.forecaster(), views }),
+          [Symbol.asyncIterator]: () => run[Symbol.asyncIterator](),
+        };
+      },
+    };
+    expect(await trainInto("model")).toBe(0);
+    expect(io.err()).toBe("no chart was drawn: no windows\n");
+    expect(existsSync(`${folder}/model/model.json`)).toBe(true);
+    expect(io.out()).not.toContain("chart:");
+  });
+
+  it("refuses negative numbers as values of their option", async () => {
+    expect(await run("train", `${folder}/data.csv`, "--target", "OT", "--horizon", "-3")).toBe(2);
+    expect(io.err()).toBe(
+      "recurra: --horizon is -3, expected 1, 2, 3, ….\nGive --horizon a whole number of at least 1.\n",
+    );
+  });
+
   it("saves the best so far on Ctrl-C and ends with 130", async () => {
     library = fakeLibrary((epoch) => {
       if (epoch === 2) io.interrupt();

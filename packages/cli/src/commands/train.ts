@@ -1,7 +1,7 @@
 /** `recurra train`: data and options in; a model folder with a chart, and an honest table of errors, out. */
 import { basename } from "node:path";
 import type { Table } from "recurra/data";
-import type { ForecastOptions, ForecastRun } from "recurra/tasks";
+import type { Forecaster, ForecastOptions, ForecastRun } from "recurra/tasks";
 import { forecastChart } from "../chart/forecast-chart.ts";
 import { checkFolder } from "../files/atomic.ts";
 import { chartName, saveModel } from "../files/model-folder.ts";
@@ -11,6 +11,7 @@ import { parseReading, parseSource, type ReadingFlags, rolesOf } from "../option
 import { text } from "../options/values.ts";
 import { readTable } from "../read/read-table.ts";
 import { type DataSource, type Reading, wideNames } from "../read/request.ts";
+import { counted } from "../report/numbers.ts";
 import { type DoneEvent, type Reporter, reporterFor } from "../report/reporter.ts";
 
 export interface TrainFlags extends ReadingFlags {
@@ -77,10 +78,7 @@ async function trainAndSave(
       return exitCodes.interrupted;
     }
     const forecaster = run.forecaster();
-    const chart = forecastChart(
-      `${list(options.target).join(", ")}: forecast of ${options.horizon} timesteps`,
-      forecaster.views(table, chartWindows),
-    );
+    const chart = chartOf(forecaster, table, reporter);
     saveModel(folder, forecaster, chart, reading);
     if (abort.signal.aborted) reporter.note(`stopped on request; the best model so far is in ${folder}`);
     if (done !== undefined)
@@ -88,6 +86,18 @@ async function trainAndSave(
     return abort.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } finally {
     ignoreInterrupts();
+  }
+}
+
+/** A chart that cannot be drawn is told of, and costs nobody the model. */
+function chartOf(forecaster: Forecaster, table: Table, reporter: Reporter): string | undefined {
+  const { target, horizon } = forecaster.options;
+  try {
+    const heading = `${list(target).join(", ")}: forecast of ${counted(horizon, "timestep")}`;
+    return forecastChart(heading, forecaster.views(table, chartWindows));
+  } catch (error) {
+    reporter.note(`no chart was drawn: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
   }
 }
 

@@ -191,7 +191,8 @@ async function planText(setting: Setting, c: SourceColumn, census: Census): Prom
     return { name, kind: "time", sql: `CAST(${sql} AS DOUBLE)` };
   }
   if (mayBeTime && (needed === "time" || (ambiguous === there && !setting.timeKnown))) {
-    await refuseCell(setting, c, present(cell), "a time that can be read in one way only", mendTime);
+    const expected = ambiguous > 0 ? "a time that can be read in one way only" : "a time such as 2016-07-01 00:00:00";
+    await refuseCell(setting, c, present(cell), expected, ambiguous > 0 ? mendTime : mendTimeColumn);
   }
   return { name, kind: "text", sql: cell };
 }
@@ -234,6 +235,10 @@ export function mendNumber(given: string, wholeColumn: boolean): string {
 function mendTime(given: string): string {
   const format = formatFor(given);
   return `say how it is written: --time-format "${format}" when the day comes first, "${format.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")}" when the month does`;
+}
+
+function mendTimeColumn(): string {
+  return "name another column with --time, or say how this one is written with --time-format";
 }
 
 function refuseUnknown({ source, names }: Loaded, { numbers, texts, anything, time }: ColumnRoles): void {

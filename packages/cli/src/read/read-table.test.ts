@@ -267,6 +267,10 @@ describe("readTable, given bad input", () => {
     expect(await refusal(folder, [`${folder}/days.csv`], { reading: { timeFormat: "%Q" } })).toMatch(
       /^OptionError: --time-format is "%Q" \(.*\), expected a strptime format such as %d-%m-%y or %Y-%m-%d %H:%M\./,
     );
+    const words = folderWith({ "words.csv": "when,v\nsoon,1\n" });
+    expect(await refusal(words, [`${words}/words.csv`], { roles: { time: "when" } })).toBe(
+      'DataError: words.csv: line 2, column when is "soon", expected a time such as 2016-07-01 00:00:00.\nName another column with --time, or say how this one is written with --time-format.',
+    );
     expect(await refusal(folder, [`${folder}/odd.csv`])).toBe(
       'DataError: odd.csv: line 17, column t is "2016-02-30", expected a time such as 2016-07-01 00:00:00.\nMend the cell, or leave it empty when the value is missing.',
     );
