@@ -85,6 +85,16 @@ export class Executable {
     this.#functions.get(name)!(...this.#axes.map((axis) => sizes[axis] ?? 1));
   }
 
+  /** Makes room for these sizes now, so that views of parameters stay valid during calls of such sizes. */
+  reserve(sizes: AxisSizes): void {
+    this.#ensure(sizes);
+  }
+
+  /** Names of a program's outputs. */
+  outputs(program: string): readonly string[] {
+    return Object.keys(this.#entry(program).plan.outputs);
+  }
+
   /** A copy of an output of the program called last, as [batch, time, features]. */
   output(program: string, name: string, sizes: AxisSizes): Float32Array<ArrayBuffer> {
     const entry = this.#entry(program);

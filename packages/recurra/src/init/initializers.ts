@@ -1,0 +1,98 @@
+/** Weight initialisation by name: plain data in, numbers out, a function of shape and generator only. */
+import { lookup } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import { product } from "../base/shapes.ts";
+
+/** Weights are [outputs, inputs]: fan-in is the last size, fan-out the first. */
+export type Initializer =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "uniform"; readonly low: number; readonly high: number }
+  | { readonly kind: "normal"; readonly deviation: number }
+  /** Glorot and Bengio 2010: keeps the variance of signals and gradients between layers. */
+  | { readonly kind: "xavierUniform" }
+  | { readonly kind: "xavierNormal" }
+  /** He et al. 2015: the same for ReLU. */
+  | { readonly kind: "heUniform" }
+  | { readonly kind: "heNormal" }
+  /** LeCun et al. 1998: variance 1 / fan-in. */
+  | { readonly kind: "lecunNormal" }
+  /** Saxe et al. 2014: rows (or columns) orthonormal, times gain; keeps norms through many steps. */
+  | { readonly kind: "orthogonal"; readonly gain?: number }
+  /** Le et al. 2015 (IRNN): the identity times scale. */
+  | { readonly kind: "identity"; readonly scale?: number };
+
+export type InitializerName = "zeros" | "ones" | "uniform" | "normal" | Exclude<Initializer["kind"], "constant" | "uniform" | "normal">;
+
+/** What each name stands for when no numbers are given. */
+const named: Readonly<Record<InitializerName, Initializer>> = {
+  zeros: { kind: "constant", value: 0 },
+  ones: { kind: "constant", value: 1 },
+  uniform: { kind: "uniform", low: -0.05, high: 0.05 },
+  normal: { kind: "normal", deviation: 0.05 },
+  xavierUniform: { kind: "xavierUniform" },
+  xavierNormal: { kind: "xavierNormal" },
+  heUniform: { kind: "heUniform" },
+  heNormal: { kind: "heNormal" },
+  lecunNormal: { kind: "lecunNormal" },
+  orthogonal: { kind: "orthogonal" },
+  identity: { kind: "identity" },
+};
+
+/** @throws OptionError for an unknown name. */
+export function parseInitializer(initializer: Initializer | InitializerName): Initializer {
+  return typeof initializer === "string" ? lookup("initializer", initializer, named) : initializer;
+}
+
+/** Row-major values of a weight. */
+export function initialValues(initializer: Initializer, shape: readonly number[], random: Random): Float32Array<ArrayBuffer> {
+  const count = product(shape);
+  const fanIn = shape.at(-1) ?? 1;
+  const fanOut = shape.length > 1 ? shape[0]! : fanIn;
+  const uniform = (limit: number) => Float32Array.from({ length: count }, () => limit * (2 * random.uniform() - 1));
+  const normal = (deviation: number) => Float32Array.from({ length: count }, () => deviation * random.normal());
+  switch (initializer.kind) {
+    case "constant":
+      return new Float32Array(count).fill(initializer.value);
+    case "uniform":
+      return Float32Array.from({ length: count }, () => initializer.low + (initializer.high - initializer.low) * random.uniform());
+    case "normal":
+      return normal(initializer.deviation);
+    case "xavierUniform":
+      return uniform(Math.sqrt(6 / (fanIn + fanOut)));
+    case "xavierNormal":
+      return normal(Math.sqrt(2 / (fanIn + fanOut)));
+    case "heUniform":
+      return uniform(Math.sqrt(6 / fanIn));
+    case "heNormal":
+      return normal(Math.sqrt(2 / fanIn));
+    case "lecunNormal":
+      return normal(Math.sqrt(1 / fanIn));
+    case "orthogonal":
+      return orthogonal(fanOut, fanIn, initializer.gain ?? 1, random);
+    case "identity":
+      return Float32Array.from({ length: count }, (_, i) => (Math.floor(i / fanIn) === i % fanIn ? (initializer.scale ?? 1) : 0));
+  }
+}
+
+/** Modified Gram–Schmidt on a normal matrix: orthonormal rows, or columns when there are more rows than columns. */
+function orthogonal(rows: number, columns: number, gain: number, random: Random): Float32Array<ArrayBuffer> {
+  const [count, length] = rows <= columns ? [rows, columns] : [columns, rows];
+  const basis: Float64Array[] = [];
+  while (basis.length < count) {
+    const vector = Float64Array.from({ length }, () => random.normal());
+    // Twice: once is not enough in finite precision when the vector nearly lies in the span.
+    for (let pass = 0; pass < 2; pass++) {
+      for (const other of basis) {
+        const projection = vector.reduce((sum, value, i) => sum + value * other[i]!, 0);
+        for (let i = 0; i < length; i++) vector[i] = vector[i]! - projection * other[i]!;
+      }
+    }
+    const norm = Math.hypot(...vector);
+    if (norm < 1e-8) continue;
+    basis.push(vector.map((value) => value / norm));
+  }
+  return Float32Array.from({ length: rows * columns }, (_, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    return gain * (rows <= columns ? basis[row]![column]! : basis[column]![row]!);
+  });
+}

@@ -1,0 +1,108 @@
+/** Recurrent layers: a cell scanned over time, stacked, in one direction or both. */
+import { OptionError, ShapeError } from "../base/errors.ts";
+import { type Axis, formatType } from "../base/shapes.ts";
+import type { Cell } from "../trace/cell.ts";
+import { broadcast, concat } from "../trace/operations.ts";
+import { scan } from "../trace/scan.ts";
+import type { Scope } from "../trace/scope.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { dropout as dropoutLayer } from "./dropout.ts";
+import type { Layer } from "./layer.ts";
+
+export interface RecurrentOptions {
+  readonly cell: Cell;
+  readonly hiddenSize: number;
+  /** Layers on top of each other. Default 1. */
+  readonly depth?: number;
+  /** "both" runs two recurrences and joins their outputs: [.., 2 · hiddenSize]. Default "forward". */
+  readonly direction?: "forward" | "backward" | "both";
+  /** Every timestep [batch, time, hiddenSize], or the state after the last true timestep [batch, hiddenSize]. Default "sequence". */
+  readonly output?: "sequence" | "last";
+  /** Between layers of a stack. Default 0. */
+  readonly dropout?: number;
+  /** The axis stepped along. Default "time". */
+  readonly axis?: Axis;
+}
+
+/** States of every layer and direction, by name: "0.forward.h". */
+export type States = Readonly<Record<string, Tensor>>;
+
+export interface RecurrentResult {
+  /** [batch, time, hiddenSize], twice that for both directions. */
+  readonly sequence: Tensor;
+  /** The last layer's output after the last true timestep (backward: after the first). */
+  readonly last: Tensor;
+  readonly final: States;
+}
+
+export interface RecurrentLayer extends Layer {
+  /** All results; `initial` continues from the `final` states of an earlier run. States that are not given start at 0. */
+  run(x: Tensor, scope: Scope, initial?: States): RecurrentResult;
+}
+
+/**
+ * Lengths of the scope are respected: behind a row's true length its state stays and its outputs are 0.
+ * @throws OptionError for sizes that are not positive whole numbers; ShapeError when x has no time axis.
+ */
+export function recurrent(options: RecurrentOptions): RecurrentLayer {
+  const { cell, hiddenSize, depth = 1, direction = "forward", output = "sequence", dropout = 0, axis = "time" } = options;
+  for (const [name, given] of Object.entries({ hiddenSize, depth })) {
+    if (!(Number.isInteger(given) && given >= 1)) {
+      throw new OptionError({ where: `${cell.name}: ${name}`, given: String(given), expected: "1, 2, 3, …", mend: "give a positive whole number" });
+    }
+  }
+  const directions = direction === "both" ? (["forward", "backward"] as const) : [direction];
+  const run: RecurrentLayer["run"] = (input, scope, initial = {}) => {
+    if (!input.type.axes.includes(axis) || input.type.shape.length !== 1) {
+      throw new ShapeError({
+        where: `${cell.name}: input x`,
+        given: formatType(input.type),
+        expected: `[batch, ${axis}, features]`,
+        mend: "a recurrent layer steps over a sequence of feature rows; use output \"sequence\" in the layer below",
+      });
+    }
+    const final: Record<string, Tensor> = {};
+    let x = input;
+    let last = input;
+    for (let layer = 0; layer < depth; layer++) {
+      if (layer > 0) x = dropoutLayer(dropout).apply(x, scope);
+      const results = directions.map((way) => runCell(cell, hiddenSize, axis, way, x, scope.in(`${layer}.${way}`), `${layer}.${way}`, initial));
+      results.forEach((result, i) => {
+        for (const state of cell.states) final[`${layer}.${directions[i]}.${state}`] = result.final[state]!;
+      });
+      x = join(results.map((result) => result.outputs.output));
+      last = join(results.map((result) => result.final[cell.output]!));
+    }
+    return { sequence: x, last, final };
+  };
+  return {
+    name: cell.name,
+    run,
+    apply(x, scope) {
+      const result = run(x, scope);
+      return output === "last" ? result.last : result.sequence;
+    },
+  };
+}
+
+function runCell(cell: Cell, hiddenSize: number, axis: Axis, direction: "forward" | "backward", x: Tensor, scope: Scope, path: string, given: States) {
+  const step = cell.bind(scope, { inputSize: x.size, hiddenSize });
+  const rows = x.type.axes.filter((other) => other !== axis);
+  const zeros = broadcast(x.trace.literal(0), { axes: rows, shape: [hiddenSize] });
+  const initial = Object.fromEntries(cell.states.map((state) => [state, given[`${path}.${state}`] ?? zeros]));
+  return scan({
+    axis,
+    direction,
+    lengths: scope.lengths(axis),
+    initial,
+    sequences: { x },
+    step: (state, { x: element }) => {
+      const next = step(element, state);
+      return { next, outputs: { output: next[cell.output]! } };
+    },
+  });
+}
+
+function join(parts: readonly Tensor[]): Tensor {
+  return parts.length === 1 ? parts[0]! : concat(...parts);
+}

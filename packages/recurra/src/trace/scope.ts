@@ -1,0 +1,72 @@
+/** Where a network declares its parameters while it is traced: names, shapes and how they begin. */
+import { ShapeError } from "../base/errors.ts";
+import type { Axis } from "../base/shapes.ts";
+import { type Initializer, type InitializerName, parseInitializer } from "../init/initializers.ts";
+import type { Tensor, Trace } from "./tensor.ts";
+
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly initializer: Initializer;
+}
+
+export interface ScopeOptions {
+  readonly trace: Trace;
+  /** Whether dropout and its kind are active. */
+  readonly training: boolean;
+  /** A whole number below 2^24, [1]: the seed of this step's random masks. */
+  readonly seed: Tensor;
+  /** True lengths [batch, 1] of sequences along an axis; absent when all are full. */
+  readonly lengths?: Readonly<Record<Axis, Tensor>>;
+}
+
+/** The root scope of a traced network; `in(name)` gives the scope of a part. */
+export class Scope {
+  readonly trace: Trace;
+  readonly training: boolean;
+  readonly seed: Tensor;
+  readonly #prefix: string;
+  readonly #shared: { readonly lengths: Readonly<Record<Axis, Tensor>>; readonly parameters: Map<string, ParameterSpec>; streams: number };
+
+  constructor(options: ScopeOptions | Scope, prefix = "") {
+    this.trace = options.trace;
+    this.training = options.training;
+    this.seed = options.seed;
+    this.#prefix = prefix;
+    this.#shared = options instanceof Scope ? options.#shared : { lengths: options.lengths ?? {}, parameters: new Map(), streams: 0 };
+  }
+
+  /** Every parameter declared so far, in order of declaration. */
+  get parameters(): readonly ParameterSpec[] {
+    return [...this.#shared.parameters.values()];
+  }
+
+  in(name: string): Scope {
+    return new Scope(this, `${this.#prefix}${name}.`);
+  }
+
+  lengths(axis: Axis): Tensor | undefined {
+    return this.#shared.lengths[axis];
+  }
+
+  /** Declares a parameter, or returns the one declared before under the same name: weights are shared by naming them alike. */
+  param(name: string, shape: readonly number[], initializer: Initializer | InitializerName): Tensor {
+    const full = this.#prefix + name;
+    const known = this.#shared.parameters.get(full);
+    if (known === undefined) this.#shared.parameters.set(full, { name: full, shape, initializer: parseInitializer(initializer) });
+    else if (known.shape.join() !== shape.join()) {
+      throw new ShapeError({
+        where: `parameter "${full}"`,
+        given: `[${shape.join(", ")}]`,
+        expected: `[${known.shape.join(", ")}], as declared before`,
+        mend: "use another name, or the same shape to share the weight",
+      });
+    }
+    return this.trace.param(full, shape);
+  }
+
+  /** A number of its own for each random mask of the network. */
+  nextStream(): number {
+    return this.#shared.streams++;
+  }
+}

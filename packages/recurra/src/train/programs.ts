@@ -1,0 +1,147 @@
+/** From a network to its programs: predict, evaluate, and one whole training step. */
+import { gradients } from "../autodiff/gradient.ts";
+import type { Axis, TensorType } from "../base/shapes.ts";
+import { scalarType } from "../base/shapes.ts";
+import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
+import type { NodeId, Program } from "../ir/nodes.ts";
+import { add, broadcast, less, lengthMask, select, sqrt, square, sumAll } from "../trace/operations.ts";
+import { type ParameterSpec, Scope } from "../trace/scope.ts";
+import { type Tensor, Trace } from "../trace/tensor.ts";
+import { type Clipping, clip, type Optimizer } from "./optimizers.ts";
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/** A network as functions over symbolic tensors. Plain data in, plain data out: it holds no weights. */
+export interface Network {
+  /** What a batch holds, targets too: { x: sequenceType(7), y: vectorType(24) }. */
+  readonly inputs: Readonly<Record<string, TensorType>>;
+  /** Axes whose true lengths are fed as "lengths" (or "lengths.AXIS" for others than time), [batch, 1]. Default: none. */
+  readonly variableLengths?: readonly Axis[];
+  /** Named results of the network. It may read every input, but `predict` needs only what it does read. */
+  readonly forward: (inputs: Tensors, scope: Scope) => Tensors;
+  /** One number [1] to make small. */
+  readonly loss: (outputs: Tensors, inputs: Tensors, scope: Scope) => Tensor;
+}
+
+export interface TrainingOptions {
+  readonly optimizer: Optimizer;
+  readonly clipping?: Clipping;
+}
+
+export interface NetworkPrograms {
+  readonly parameters: readonly ParameterSpec[];
+  readonly predict: Program;
+  readonly evaluate: Program;
+  readonly train: Program;
+}
+
+/** Sees a program after each pass, by the name of the program and of the pass. */
+export type Watch = (program: string, pass: string, after: Program) => void;
+
+export function buildPrograms(network: Network, training: TrainingOptions, watch?: Watch): NetworkPrograms {
+  const still = traceNetwork(network, false);
+  const noisy = traceNetwork(network, true);
+  const optimized = (name: string, program: Program, passes = beforeGradient) =>
+    runPasses(program, passes, watch === undefined ? undefined : (pass, after) => watch(name, pass, after));
+  watch?.("train", "trace", noisy.loss);
+  return {
+    parameters: still.parameters,
+    predict: optimized("predict", still.outputs),
+    evaluate: optimized("evaluate", still.loss),
+    train: optimized("train", withUpdates(optimized("train", noisy.loss), noisy.parameters, training, watch), afterGradient),
+  };
+}
+
+/** The name under which lengths along an axis are fed. */
+export function lengthsInput(axis: Axis): string {
+  return axis === "time" ? "lengths" : `lengths.${axis}`;
+}
+
+function traceNetwork(network: Network, training: boolean): { parameters: readonly ParameterSpec[]; outputs: Program; loss: Program } {
+  const trace = new Trace();
+  const axes = network.variableLengths ?? [];
+  const lengths = Object.fromEntries(axes.map((axis) => [axis, trace.input(lengthsInput(axis), { axes: ["batch"], shape: [1] })]));
+  const seed = trace.input("seed", scalarType);
+  const scope = new Scope({ trace, training, seed, lengths });
+  // Padding is replaced by zeros where it enters: whatever it holds, NaN included, reaches neither result nor gradient.
+  const inputs = Object.fromEntries(
+    Object.entries(network.inputs).map(([name, type]) => {
+      const fed = trace.input(name, type);
+      const axis = type.axes.find((candidate) => lengths[candidate] !== undefined);
+      return [name, axis === undefined ? fed : select(lengthMask(lengths[axis]!, axis), fed, 0)];
+    }),
+  );
+  const outputs = network.forward(inputs, scope);
+  const loss = network.loss(outputs, inputs, scope);
+  const graph = trace.builder.finish();
+  const ids = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tensor.id]));
+  return {
+    parameters: scope.parameters,
+    outputs: { graph, outputs: ids, updates: {} },
+    loss: { graph, outputs: { loss: loss.id }, updates: {} },
+  };
+}
+
+/** Name under which an optimizer keeps an accumulator of a weight. */
+export function accumulatorName(accumulator: string, parameter: string): string {
+  return `optimizer.${accumulator}.${parameter}`;
+}
+
+/** The gradient of every parameter, its norm, clipping and the optimizer's update, behind the loss. */
+function withUpdates(program: Program, parameters: readonly ParameterSpec[], { optimizer, clipping = {} }: TrainingOptions, watch?: Watch): Program {
+  const trace = Trace.resume(program.graph);
+  const weights = parameterNodes(program, parameters);
+  const gradientTensors = gradients(trace.builder, program.outputs["loss"]!, [...weights.values()]).map((id) => trace.tensor(id));
+  watch?.("train", "gradient", { graph: trace.builder.finish(), outputs: program.outputs, updates: {} });
+
+  const norm = sqrt(gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part)));
+  const clipped = clip(gradientTensors, norm, clipping);
+  const learningRate = trace.input("learningRate", scalarType);
+  const scalars = Object.fromEntries(Object.keys(optimizer.scalars(1)).map((name) => [name, trace.input(name, scalarType)]));
+  // A step whose gradient is not finite changes nothing, so that the weights can still be looked at and saved.
+  const finite = less(norm, Number.POSITIVE_INFINITY);
+  const updates: Record<string, NodeId> = {};
+  [...weights].forEach(([name, id], i) => {
+    const weight = trace.tensor(id);
+    const accumulators = Object.fromEntries(
+      optimizer.accumulators.map((accumulator) => [accumulator, trace.param(accumulatorName(accumulator, name), weight.type.shape)]),
+    );
+    const next = optimizer.update(weight, clipped[i]!, accumulators, { learningRate, scalars });
+    const guarded = (value: Tensor, old: Tensor) => broadcast(select(finite, value, old), old.type).id;
+    updates[name] = guarded(next.weight, weight);
+    for (const [accumulator, old] of Object.entries(accumulators)) {
+      updates[accumulatorName(accumulator, name)] = guarded(next.accumulators[accumulator]!, old);
+    }
+  });
+  return { graph: trace.builder.finish(), outputs: { ...program.outputs, gradientNorm: norm.id }, updates };
+}
+
+/** The gradient of each parameter by name, and each forward scan's states stacked: what a failed step is examined with. */
+export function diagnosticProgram(network: Network): Program {
+  const { parameters, loss } = traceNetwork(network, true);
+  const trace = Trace.resume(loss.graph);
+  const outputs: Record<string, NodeId> = { ...loss.outputs };
+  loss.graph.nodes.forEach((node, position) => {
+    if (node.kind !== "scan") return;
+    const scan = position as NodeId; // The position in the list is the id.
+    const first = node.body.outputs.length;
+    trace.builder.replaceScan(scan, { ...node, body: { ...node.body, outputs: [...node.body.outputs, ...node.body.next] } });
+    node.body.next.forEach((_, k) => {
+      outputs[`states.${scan}.${k}`] = trace.builder.add({ kind: "pick", scan, port: "stacked", index: first + k });
+    });
+  });
+  const weights = parameterNodes(loss, parameters);
+  gradients(trace.builder, loss.outputs["loss"]!, [...weights.values()]).forEach((id, i) => {
+    outputs[`gradient.${[...weights.keys()][i]}`] = id;
+  });
+  return runPasses({ graph: trace.builder.finish(), outputs, updates: {} }, afterGradient);
+}
+
+function parameterNodes(program: Program, parameters: readonly ParameterSpec[]): Map<string, NodeId> {
+  const ids = new Map<string, NodeId>();
+  program.graph.nodes.forEach((node, id) => {
+    if (node.kind === "param") ids.set(node.name, id as NodeId); // The position in the list is the id.
+  });
+  // A declared parameter that the loss does not read has no gradient and no update.
+  return new Map(parameters.flatMap(({ name }) => (ids.has(name) ? [[name, ids.get(name)!] as const] : [])));
+}

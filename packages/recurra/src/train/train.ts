@@ -1,0 +1,159 @@
+/** The training loop: epochs, validation, early stopping, best weights, abort, progress. All it does is told as events. */
+import { OptionError, TrainingError } from "../base/errors.ts";
+import { createRandom, shuffle } from "../base/random.ts";
+import { diagnose } from "./diagnose.ts";
+import type { Batch, Model, Weights } from "./model.ts";
+import { parseSchedule, type Schedule, type ScheduleName } from "./schedules.ts";
+
+/** Samples that can be asked for by index, as batches. The batch may be reused by the next call. */
+export interface Samples {
+  readonly count: number;
+  batch(indices: Int32Array): Batch;
+}
+
+export interface TrainOptions {
+  readonly data: Samples;
+  /** Decides early stopping and the best weights; without it the training loss does. */
+  readonly validation?: Samples;
+  readonly epochs: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
+  readonly schedule?: Schedule | ScheduleName;
+  /** Epochs without a better loss before training stops. Default: never. */
+  readonly patience?: number;
+  /** Training stops when the loss that decides is at or below this. */
+  readonly stopAtLoss?: number;
+  /** At most this many batches an epoch, drawn anew each time. Default: all. */
+  readonly stepsPerEpoch?: number;
+  /** Ends the run after the current step; the best weights so far are restored. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds between progress events and turns of the event loop. Default 100. */
+  readonly progressEveryMs?: number;
+}
+
+export type TrainEvent =
+  | { readonly event: "progress"; readonly epoch: number; readonly epochs: number; readonly step: number; readonly steps: number; readonly loss: number; readonly sequencesPerSecond: number; readonly secondsLeft: number }
+  | { readonly event: "epoch"; readonly epoch: number; readonly epochs: number; readonly loss: number; readonly validationLoss: number; readonly best: boolean; readonly seconds: number; readonly sequencesPerSecond: number }
+  | { readonly event: "done"; readonly stopped: "epochs" | "patience" | "loss" | "aborted"; readonly best: { readonly epoch: number; readonly validationLoss: number }; readonly seconds: number };
+
+/** A loss this many times the first one has left the reach of any schedule. */
+const divergenceFactor = 1e4;
+
+/**
+ * Trains in place and leaves the best weights in the model. Losses are means over samples; `validationLoss` is the training
+ * loss when there is no validation.
+ * @throws TrainingError when loss or gradient stop being finite, naming step, parameter and timestep, or when the loss grows
+ * beyond all bounds; OptionError for options outside their range.
+ */
+export async function* train(model: Model, options: TrainOptions): AsyncGenerator<TrainEvent, void, undefined> {
+  const { data, validation, epochs, batchSize = 32, learningRate = 1e-3, patience = Number.POSITIVE_INFINITY, signal, progressEveryMs = 100 } = options;
+  checkOptions(options, batchSize, learningRate);
+  const schedule = parseSchedule(options.schedule ?? "constant");
+  const stepsPerEpoch = Math.min(Math.ceil(data.count / batchSize), options.stepsPerEpoch ?? Number.POSITIVE_INFINITY);
+  const started = performance.now();
+  let lastTurn = started;
+  let best: { epoch: number; validationLoss: number; weights: Weights } | undefined;
+  let firstLoss: number | undefined;
+  let stopped: Extract<TrainEvent, { event: "done" }>["stopped"] = "epochs";
+  let samplesSeen = 0;
+
+  run: for (let epoch = 1; epoch <= epochs; epoch++) {
+    const epochStarted = performance.now();
+    const order = shuffledIndices(data.count, model.seed, epoch);
+    let lossSum = 0;
+    let lossCount = 0;
+    for (let step = 0; step < stepsPerEpoch; step++) {
+      const batch = data.batch(order.subarray(step * batchSize, Math.min(data.count, (step + 1) * batchSize)));
+      const position = (epoch - 1) * stepsPerEpoch + step;
+      const rate = learningRate * schedule(position / (epochs * stepsPerEpoch), position);
+      const result = model.trainStep(batch, rate);
+      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) throw diagnose(model, batch, model.steps + 1, result, rate);
+      firstLoss ??= result.loss;
+      if (result.loss > divergenceFactor * Math.max(firstLoss, 1e-3)) throw diverged(model.steps, firstLoss, result.loss, learningRate);
+      const size = batch.sizes["batch"] ?? 1;
+      lossSum += result.loss * size;
+      lossCount += size;
+      samplesSeen += size;
+      const now = performance.now();
+      if (now - lastTurn >= progressEveryMs) {
+        const seconds = (now - started) / 1000;
+        const share = (position + 1) / (epochs * stepsPerEpoch);
+        yield { event: "progress", epoch, epochs, step: step + 1, steps: stepsPerEpoch, loss: lossSum / lossCount, sequencesPerSecond: samplesSeen / seconds, secondsLeft: (seconds * (1 - share)) / share };
+        await turn();
+        lastTurn = performance.now();
+      }
+      if (signal?.aborted === true) {
+        stopped = "aborted";
+        break run;
+      }
+    }
+    const loss = lossSum / lossCount;
+    const validationLoss = validation === undefined ? loss : meanLoss(model, validation, Math.max(batchSize, 256));
+    if (!Number.isFinite(validationLoss)) throw diverged(model.steps, firstLoss ?? Number.NaN, validationLoss, learningRate);
+    const isBest = best === undefined || validationLoss < best.validationLoss;
+    if (isBest) best = { epoch, validationLoss, weights: model.weights() };
+    const seconds = (performance.now() - epochStarted) / 1000;
+    yield { event: "epoch", epoch, epochs, loss, validationLoss, best: isBest, seconds, sequencesPerSecond: lossCount / seconds };
+    await turn();
+    if (signal?.aborted === true) {
+      stopped = "aborted";
+      break;
+    }
+    if (options.stopAtLoss !== undefined && validationLoss <= options.stopAtLoss) {
+      stopped = "loss";
+      break;
+    }
+    if (epoch - (best?.epoch ?? 0) >= patience) {
+      stopped = "patience";
+      break;
+    }
+  }
+  if (best !== undefined) model.setWeights(best.weights);
+  yield { event: "done", stopped, best: { epoch: best?.epoch ?? 0, validationLoss: best?.validationLoss ?? Number.NaN }, seconds: (performance.now() - started) / 1000 };
+}
+
+/** The mean loss over samples, without dropout. */
+export function meanLoss(model: Model, samples: Samples, batchSize: number): number {
+  let sum = 0;
+  for (let start = 0; start < samples.count; start += batchSize) {
+    const batch = samples.batch(Int32Array.from({ length: Math.min(batchSize, samples.count - start) }, (_, i) => start + i));
+    sum += model.evaluate(batch) * (batch.sizes["batch"] ?? 1);
+  }
+  return sum / samples.count;
+}
+
+/** The order of an epoch: a function of seed, epoch and count only. */
+function shuffledIndices(count: number, seed: number, epoch: number): Int32Array {
+  const order = Int32Array.from({ length: count }, (_, i) => i);
+  shuffle(order, createRandom(seed).fork(`epoch ${epoch}`));
+  return order;
+}
+
+function checkOptions(options: TrainOptions, batchSize: number, learningRate: number): void {
+  const whole = { epochs: options.epochs, batchSize, samples: options.data.count };
+  for (const [name, given] of Object.entries(whole)) {
+    if (Number.isInteger(given) && given >= 1) continue;
+    throw new OptionError({ where: `train: ${name}`, given: String(given), expected: "1, 2, 3, …", mend: name === "samples" ? "give at least one sample" : "give a positive whole number" });
+  }
+  if (!(learningRate > 0 && learningRate < Number.POSITIVE_INFINITY)) {
+    throw new OptionError({ where: "train: learningRate", given: String(learningRate), expected: "a positive number", mend: "1e-3 is a good start for Adam" });
+  }
+}
+
+function diverged(step: number, first: number, loss: number, learningRate: number): TrainingError {
+  return new TrainingError({
+    where: `training step ${step}: the loss`,
+    given: `${format(loss)}, after ${format(first)} at the start`,
+    expected: "a loss that falls",
+    mend: `training diverges: lower the learning rate (now ${learningRate}) or clip the gradient by norm`,
+  });
+}
+
+function format(value: number): string {
+  return Number.isFinite(value) ? value.toPrecision(3) : String(value);
+}
+
+/** Lets timers, signals and the page have a turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
