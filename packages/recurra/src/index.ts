@@ -3,13 +3,19 @@ export * from "./base/errors.ts";
 export { createRandom, type Random } from "./base/random.ts";
 export type { Axis, AxisSizes, TensorType } from "./base/shapes.ts";
 export { type Initializer, type InitializerName, initialValues } from "./init/initializers.ts";
-export { dense, type DenseOptions } from "./layers/dense.ts";
+export { type DenseOptions, dense } from "./layers/dense.ts";
 export { dropout } from "./layers/dropout.ts";
 export { type Layer, sequential } from "./layers/layer.ts";
 export { binaryCrossEntropy, crossEntropy, huber, type Loss, mae, mse, quantile } from "./layers/losses.ts";
-export { type RecurrentLayer, type RecurrentOptions, type RecurrentResult, recurrent, type States } from "./layers/recurrent.ts";
+export {
+  type RecurrentLayer,
+  type RecurrentOptions,
+  type RecurrentResult,
+  recurrent,
+  type States,
+} from "./layers/recurrent.ts";
 export { type Cell, type CellDefinition, type CellSizes, type CellWeights, defineCell } from "./trace/cell.ts";
 export * from "./trace/operations.ts";
-export { scan, type ScanOptions, type ScanResult } from "./trace/scan.ts";
+export { type ScanOptions, type ScanResult, scan } from "./trace/scan.ts";
 export { type ParameterSpec, Scope } from "./trace/scope.ts";
 export { sequenceType, Tensor, type TensorLike, vectorType } from "./trace/tensor.ts";

@@ -68,13 +68,24 @@ export function reverse(reversal: Reversal): ReadonlyMap<NodeId, NodeId> {
     const upstream = total(out, flows);
     done.set(id, upstream);
     if (node.kind === "pick") continue; // Its scan collects it.
-    const at: At = { out, upstream, y: () => value(id), value, typeOf: (other) => source.typeOf(other), nodeOf: (other) => source.nodeOf(other) };
+    const at: At = {
+      out,
+      upstream,
+      y: () => value(id),
+      value,
+      typeOf: (other) => source.typeOf(other),
+      nodeOf: (other) => source.nodeOf(other),
+    };
     flowsOf(node, at, needs).forEach(send);
   }
   return done;
 }
 
-function flowsOf(node: Exclude<Node, { kind: "scan" | "pick" }>, at: At, needs: (id: NodeId) => boolean): readonly Flow[] {
+function flowsOf(
+  node: Exclude<Node, { kind: "scan" | "pick" }>,
+  at: At,
+  needs: (id: NodeId) => boolean,
+): readonly Flow[] {
   if (!operands(node).some(needs)) return [];
   // The table has the rule for exactly this kind; the compiler cannot follow the pairing through an index.
   const rule = gradientRules[node.kind as RuleKind] as (node: Node, at: At) => readonly Flow[];
@@ -88,7 +99,9 @@ const blocking: ReadonlySet<Node["kind"]> = new Set<Node["kind"]>(["stopGradient
 export function activity(source: GraphBuilder, roots: ReadonlySet<NodeId>): (id: NodeId) => boolean {
   const active: boolean[] = [];
   source.nodes.forEach((node, id) => {
-    active[id] = roots.has(id as NodeId) || (!blocking.has(node.kind) && operands(node).some((operand) => active[operand] === true));
+    active[id] =
+      roots.has(id as NodeId) ||
+      (!blocking.has(node.kind) && operands(node).some((operand) => active[operand] === true));
   });
   return (id) => active[id] === true;
 }

@@ -58,7 +58,9 @@ export const gradientRules: GradientRules = {
   abs: (node, at) => [to(node.x, mul(at.out, at.upstream, unary(at.out, "sign", at.value(node.x))), at)],
   sqrt: (node, at) => [to(node.x, div(at.out, mul(at.out, at.upstream, { literal: 0.5 }), at.y()), at)],
   sin: (node, at) => [to(node.x, mul(at.out, at.upstream, unary(at.out, "cos", at.value(node.x))), at)],
-  cos: (node, at) => [to(node.x, unary(at.out, "neg", mul(at.out, at.upstream, unary(at.out, "sin", at.value(node.x)))), at)],
+  cos: (node, at) => [
+    to(node.x, unary(at.out, "neg", mul(at.out, at.upstream, unary(at.out, "sin", at.value(node.x)))), at),
+  ],
 
   add: (node, at) => [to(node.a, at.upstream, at), to(node.b, at.upstream, at)],
   sub: (node, at) => [to(node.a, at.upstream, at), to(node.b, unary(at.out, "neg", at.upstream), at)],
@@ -75,13 +77,22 @@ export const gradientRules: GradientRules = {
   min: (node, at) => split(node.a, node.b, binary(at.out, "less", at.value(node.b), at.value(node.a)), at),
   select: (node, at) => {
     const condition = at.value(node.condition);
-    return [to(node.a, select(at.out, condition, at.upstream, zero), at), to(node.b, select(at.out, condition, zero, at.upstream), at)];
+    return [
+      to(node.a, select(at.out, condition, at.upstream, zero), at),
+      to(node.b, select(at.out, condition, zero, at.upstream), at),
+    ];
   },
   broadcast: (node, at) => [to(node.x, at.upstream, at)],
 
   slice: (node, at) => {
     const whole = at.typeOf(node.x).shape[node.dim]!;
-    const padded = at.out.add({ kind: "pad", x: at.upstream, dim: node.dim, before: node.start, after: whole - node.start - node.size });
+    const padded = at.out.add({
+      kind: "pad",
+      x: at.upstream,
+      dim: node.dim,
+      before: node.start,
+      after: whole - node.start - node.size,
+    });
     return [to(node.x, padded, at)];
   },
   pad: (node, at) => {
@@ -97,7 +108,9 @@ export const gradientRules: GradientRules = {
       return to(part, slice, at);
     });
   },
-  reshape: (node, at) => [to(node.x, at.out.add({ kind: "reshape", x: at.upstream, shape: at.typeOf(node.x).shape }), at)],
+  reshape: (node, at) => [
+    to(node.x, at.out.add({ kind: "reshape", x: at.upstream, shape: at.typeOf(node.x).shape }), at),
+  ],
 
   reduce: (node, at) => {
     const type = at.typeOf(node.x);
@@ -108,7 +121,12 @@ export const gradientRules: GradientRules = {
     return [to(node.x, mul(at.out, share, isMax), at)];
   },
   matmul: (node, at) => {
-    const gradX = at.out.add({ kind: "matmul", x: at.upstream, weight: at.value(node.weight), transposed: !node.transposed });
+    const gradX = at.out.add({
+      kind: "matmul",
+      x: at.upstream,
+      weight: at.value(node.weight),
+      transposed: !node.transposed,
+    });
     const [a, b] = node.transposed ? [at.value(node.x), at.upstream] : [at.upstream, at.value(node.x)];
     const gradWeight = at.out.add({ kind: "outer", a, b, axes: at.typeOf(node.x).axes });
     return [to(node.x, gradX, at), to(node.weight, gradWeight, at)];
@@ -121,7 +139,9 @@ export const gradientRules: GradientRules = {
     const rows = at.typeOf(node.table).shape[0]!;
     return [to(node.table, at.out.add({ kind: "scatterAdd", x: at.upstream, index: at.value(node.index), rows }), at)];
   },
-  scatterAdd: (node, at) => [to(node.x, at.out.add({ kind: "gather", table: at.upstream, index: at.value(node.index) }), at)],
+  scatterAdd: (node, at) => [
+    to(node.x, at.out.add({ kind: "gather", table: at.upstream, index: at.value(node.index) }), at),
+  ],
 };
 
 function split(a: NodeId, b: NodeId, bWins: NodeId, at: At): readonly Flow[] {
@@ -152,7 +172,8 @@ function joinPads(out: GraphBuilder, pads: NodeOf<"pad">[]): NodeId | undefined 
   let end = 0;
   const fill = (size: number, like: NodeId) => {
     const type = out.typeOf(like);
-    if (size > 0) parts.push(out.zeros({ axes: type.axes, shape: type.shape.map((old, i) => (i === dim ? size : old)) }));
+    if (size > 0)
+      parts.push(out.zeros({ axes: type.axes, shape: type.shape.map((old, i) => (i === dim ? size : old)) }));
   };
   for (const pad of sorted) {
     if (pad.before < end) return undefined;

@@ -11,7 +11,12 @@ import { binary, select, sum, zero } from "../ir/ops.ts";
 import { activity, type Reversal, reverse } from "./gradient.ts";
 import { type Flow, total } from "./rules.ts";
 
-export function scanGradient(outer: Reversal, id: NodeId, scan: ScanNode, done: ReadonlyMap<NodeId, NodeId>): readonly Flow[] {
+export function scanGradient(
+  outer: Reversal,
+  id: NodeId,
+  scan: ScanNode,
+  done: ReadonlyMap<NodeId, NodeId>,
+): readonly Flow[] {
   const arriving = collectPicks(outer, id, done);
   if (arriving.final.size === 0 && arriving.stacked.size === 0) return [];
   const needs = bodyActivity(outer, scan);
@@ -126,11 +131,17 @@ function reverseBody(
   const arrivingInBody: Flow[] = [];
   liveList.forEach((k, index) => {
     const next = scan.body.next[k]!;
-    arrivingInBody.push({ to: next, gradient: whereAlive(backward.add({ kind: "state", index, type: forward.typeOf(next) })) });
+    arrivingInBody.push({
+      to: next,
+      gradient: whereAlive(backward.add({ kind: "state", index, type: forward.typeOf(next) })),
+    });
   });
   for (const output of arriving.stacked.keys()) {
     const node = scan.body.outputs[output]!;
-    arrivingInBody.push({ to: node, gradient: whereAlive(addSequence({ kind: "arriving", output }, forward.typeOf(node))) });
+    arrivingInBody.push({
+      to: node,
+      gradient: whereAlive(addSequence({ kind: "arriving", output }, forward.typeOf(node))),
+    });
   }
   const flows = reverse({ source: forward, out: backward, value, needs: needs.node, arriving: arrivingInBody });
 
@@ -138,7 +149,8 @@ function reverseBody(
     const lists = new Map<number, NodeId[]>();
     scan.body.graph.nodes.forEach((node, position) => {
       const gradient = flows.get(position as NodeId); // The position in the list is the id.
-      if (node.kind === kind && gradient !== undefined) lists.set(node.index, [...(lists.get(node.index) ?? []), gradient]);
+      if (node.kind === kind && gradient !== undefined)
+        lists.set(node.index, [...(lists.get(node.index) ?? []), gradient]);
     });
     return new Map([...lists].map(([index, list]) => [index, total(backward, list)]));
   };
@@ -158,22 +170,33 @@ function maskFor(scan: ScanNode, backward: GraphBuilder): (gradient: NodeId) => 
   if (scan.lengths === undefined) return (gradient) => gradient;
   const length = backward.add({ kind: "captured", index: scan.captured.length, type: { axes: ["batch"], shape: [1] } });
   const alive = binary(backward, "less", backward.add({ kind: "step", axis: scan.axis }), length);
-  return (gradient) => (backward.typeOf(gradient).axes.includes("batch") ? select(backward, alive, gradient, zero) : gradient);
+  return (gradient) =>
+    backward.typeOf(gradient).axes.includes("batch") ? select(backward, alive, gradient, zero) : gradient;
 }
 
 /** Writes the reverse scan into `outer.out` and gives the forward scan the outputs that it reads. */
-function emit(outer: Reversal, id: NodeId, scan: ScanNode, arriving: Arriving, live: ReadonlySet<number>, attempt: Attempt): readonly Flow[] {
+function emit(
+  outer: Reversal,
+  id: NodeId,
+  scan: ScanNode,
+  arriving: Arriving,
+  live: ReadonlySet<number>,
+  attempt: Attempt,
+): readonly Flow[] {
   const outputs = [...scan.body.outputs];
   const stackedIndex = (node: NodeId): number => {
     const known = outputs.indexOf(node);
     return known >= 0 ? known : outputs.push(node) - 1;
   };
-  const savedIndices = attempt.sequences.map((source) => (source.kind === "saved" ? stackedIndex(source.node) : undefined));
+  const savedIndices = attempt.sequences.map((source) =>
+    source.kind === "saved" ? stackedIndex(source.node) : undefined,
+  );
   outer.source.replaceScan(id, { ...scan, body: { graph: attempt.forward.finish(), next: scan.body.next, outputs } });
 
   const sequences = attempt.sequences.map((source, i): NodeId => {
     if (source.kind === "sequence") return outer.value(scan.sequences[source.index]!);
-    if (source.kind === "saved") return outer.value(outer.source.add({ kind: "pick", scan: id, port: "stacked", index: savedIndices[i]! }));
+    if (source.kind === "saved")
+      return outer.value(outer.source.add({ kind: "pick", scan: id, port: "stacked", index: savedIndices[i]! }));
     const gradient = arriving.stacked.get(source.output);
     if (gradient === undefined) throw new InternalError(`nothing arrives at output ${source.output} of scan %${id}`);
     return gradient;
@@ -186,7 +209,9 @@ function emit(outer: Reversal, id: NodeId, scan: ScanNode, arriving: Arriving, l
   // A gradient may be of a smaller type than what it belongs to (a constant, say): states must keep theirs.
   const next = liveList.map((k) => {
     const gradient = attempt.stateGradients.get(k);
-    return gradient === undefined ? backward.zeros(stateType(k)) : backward.add({ kind: "broadcast", x: gradient, type: stateType(k) });
+    return gradient === undefined
+      ? backward.zeros(stateType(k))
+      : backward.add({ kind: "broadcast", x: gradient, type: stateType(k) });
   });
   const bodyOutputs = [...elements, ...captured].map(([, gradient]) => gradient);
   const reverseScan = outer.out.add({
@@ -196,11 +221,14 @@ function emit(outer: Reversal, id: NodeId, scan: ScanNode, arriving: Arriving, l
     lengths: scan.lengths === undefined ? undefined : outer.value(scan.lengths),
     initial: liveList.map((k) => arriving.final.get(k) ?? outer.out.zeros(stateType(k))),
     sequences,
-    captured: [...scan.captured, ...(scan.lengths === undefined ? [] : [scan.lengths])].map((operand) => outer.value(operand)),
+    captured: [...scan.captured, ...(scan.lengths === undefined ? [] : [scan.lengths])].map((operand) =>
+      outer.value(operand),
+    ),
     body: { graph: backward.finish(), next, outputs: bodyOutputs },
   });
 
-  const pick = (port: "final" | "stacked", index: number) => outer.out.add({ kind: "pick", scan: reverseScan, port, index });
+  const pick = (port: "final" | "stacked", index: number) =>
+    outer.out.add({ kind: "pick", scan: reverseScan, port, index });
   return [
     ...liveList.map((k, index) => ({ to: scan.initial[k]!, gradient: pick("final", index) })),
     ...elements.map(([i], index) => ({ to: scan.sequences[i]!, gradient: pick("stacked", index) })),
@@ -218,10 +246,22 @@ function worthSaving(forward: GraphBuilder, asked: ReadonlySet<NodeId>): Readonl
     if (asked.has(id) || node.kind === "element" || node.kind === "captured") return true;
     return isCheap(node) && operands(node).every(available);
   };
-  return new Set([...asked].filter((id) => !(isCheap(forward.nodeOf(id)) && operands(forward.nodeOf(id)).every(available))));
+  return new Set(
+    [...asked].filter((id) => !(isCheap(forward.nodeOf(id)) && operands(forward.nodeOf(id)).every(available))),
+  );
 }
 
-const costly: ReadonlySet<Node["kind"]> = new Set<Node["kind"]>(["exp", "log", "tanh", "sigmoid", "sqrt", "div", "sin", "cos", "random"]);
+const costly: ReadonlySet<Node["kind"]> = new Set<Node["kind"]>([
+  "exp",
+  "log",
+  "tanh",
+  "sigmoid",
+  "sqrt",
+  "div",
+  "sin",
+  "cos",
+  "random",
+]);
 
 /** A handful of instructions on values already at hand. */
 function isCheap(node: Node): boolean {

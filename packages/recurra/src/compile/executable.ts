@@ -1,12 +1,22 @@
 /** Programs compiled into one WebAssembly module over one memory: parameters stay, inputs go in, outputs come out. */
-import { InternalError, ShapeError } from "../base/errors.ts";
-import { type Axis, type AxisSizes, elementCount, formatType, orderAxes, product, sizeOf, type TensorType } from "../base/shapes.ts";
+
 import { emitModule } from "../backends/wasm/emit.ts";
 import { bestArithmetic, createMemory, instantiate } from "../backends/wasm/instantiate.ts";
 import type { Arithmetic } from "../backends/wasm/kernels.ts";
 import { lower } from "../backends/wasm/lower.ts";
 import { evaluate, planMemory } from "../backends/wasm/memory.ts";
 import type { BufferId, Plan } from "../backends/wasm/plan.ts";
+import { InternalError, ShapeError } from "../base/errors.ts";
+import {
+  type Axis,
+  type AxisSizes,
+  elementCount,
+  formatType,
+  orderAxes,
+  product,
+  sizeOf,
+  type TensorType,
+} from "../base/shapes.ts";
 import { type NodeId, operands, type Program } from "../ir/nodes.ts";
 import { beforePlan, runPasses } from "./pipeline.ts";
 
@@ -40,7 +50,9 @@ export class Executable {
 
   constructor(programs: Readonly<Record<string, Program>>, { capacity = {}, strict = false }: CompileOptions = {}) {
     this.arithmetic = strict ? "plain" : bestArithmetic();
-    this.#entries = new Map(Object.entries(programs).map(([name, program]) => [name, entryOf(runPasses(program, beforePlan))]));
+    this.#entries = new Map(
+      Object.entries(programs).map(([name, program]) => [name, entryOf(runPasses(program, beforePlan))]),
+    );
     this.#axes = orderAxes([...this.#entries.values()].flatMap((entry) => entry.axes));
     this.#capacity = Object.fromEntries(this.#axes.map((axis) => [axis, capacity[axis] ?? 1]));
     const { params, end } = placeParams([...this.#entries.values()]);
@@ -125,7 +137,9 @@ export class Executable {
   #compile(): void {
     let end = this.#paramEnd;
     const emitted = [...this.#entries].map(([name, { plan }]) => {
-      const placed = new Map(Object.entries(plan.params).map(([param, buffer]) => [buffer, this.#paramAddress.get(param)!.address]));
+      const placed = new Map(
+        Object.entries(plan.params).map(([param, buffer]) => [buffer, this.#paramAddress.get(param)!.address]),
+      );
       // Programs run one at a time: each may use everything behind the parameters.
       const memory = planMemory(plan, this.#capacity, this.#paramEnd, placed);
       end = Math.max(end, memory.end);
@@ -157,12 +171,16 @@ function entryOf(program: Program): Entry {
     for (const axis of program.graph.types[id]!.axes) axes.add(axis);
     for (const operand of operands(node)) for (const axis of program.graph.types[operand]!.axes) axes.add(axis);
   });
-  for (const [name, id] of Object.entries<NodeId>(program.outputs)) types.set(plan.outputs[name]!, program.graph.types[id]!);
+  for (const [name, id] of Object.entries<NodeId>(program.outputs))
+    types.set(plan.outputs[name]!, program.graph.types[id]!);
   return { plan, types, axes: orderAxes(axes) };
 }
 
 /** Parameters of all programs, by name, one behind the other. */
-function placeParams(entries: readonly Entry[]): { params: Map<string, { address: number; shape: readonly number[] }>; end: number } {
+function placeParams(entries: readonly Entry[]): {
+  params: Map<string, { address: number; shape: readonly number[] }>;
+  end: number;
+} {
   const params = new Map<string, { address: number; shape: readonly number[] }>();
   // Address 0 stays empty, so that a forgotten address shows.
   let end = 64;
@@ -221,7 +239,11 @@ function readTensor(memory: Float32Array, type: TensorType, sizes: AxisSizes): F
   return result;
 }
 
-function eachRow(type: TensorType, sizes: AxisSizes, visit: (inCallers: number, inMemory: number, features: number) => void): void {
+function eachRow(
+  type: TensorType,
+  sizes: AxisSizes,
+  visit: (inCallers: number, inMemory: number, features: number) => void,
+): void {
   const features = product(type.shape);
   const counts = type.axes.map((axis) => sizeOf(axis, sizes));
   const memoryStrides: number[] = [];

@@ -1,11 +1,12 @@
 /** Every pass, in order. The only place that knows them all. */
+
+import type { Program } from "../ir/nodes.ts";
 import { hoist } from "../optimize/hoist.ts";
 import { lowerMeaning } from "../optimize/meaning.ts";
 import { prune } from "../optimize/prune.ts";
 import type { Pass } from "../optimize/rewrite.ts";
 import { sideBySide } from "../optimize/sideBySide.ts";
 import { sink } from "../optimize/sink.ts";
-import type { Program } from "../ir/nodes.ts";
 
 export interface NamedPass {
   readonly name: string;
@@ -29,7 +30,11 @@ export const afterGradient: readonly NamedPass[] = [
 export const beforePlan: readonly NamedPass[] = [{ name: "lower meaning", pass: lowerMeaning }];
 
 /** `watch` sees the program after each pass, by the pass's name. */
-export function runPasses(program: Program, passes: readonly NamedPass[], watch?: (name: string, program: Program) => void): Program {
+export function runPasses(
+  program: Program,
+  passes: readonly NamedPass[],
+  watch?: (name: string, program: Program) => void,
+): Program {
   return passes.reduce((current, { name, pass }) => {
     const next = pass(current);
     watch?.(name, next);

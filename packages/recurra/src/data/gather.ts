@@ -3,7 +3,7 @@ import { InternalError } from "../base/errors.ts";
 import type { Windows } from "./windows.ts";
 
 /** Per-window normalisation of each target, from the window's past only. */
-export type WindowNormalization = "none" | "last" | "mean" | "standard";
+export type WindowNormalization = "none" | "last" | "season" | "mean" | "standard";
 
 /** Added to the variance of a window before the root, as in RevIN (Kim et al. 2022): a flat window is not blown up. */
 export const varianceEpsilon = 1e-5;
@@ -36,7 +36,7 @@ export interface TargetSlots {
 /**
  * Gathers past and future of the picked windows, normalised by the same offset and scale: (x − offset) / scale.
  *
- * none: 0 and 1. last: the last value of the past. mean: its mean. standard: its mean, and √(variance + 1e-5) with the
+ * none: 0 and 1. last: the last value of the past. season: the mean of its last `season` values. mean: its mean. standard: its mean, and √(variance + 1e-5) with the
  * variance divided by N; the epsilon supposes a source scaled to a deviation near 1. Arithmetic in float64, one rounding at the end.
  * `picks` are window numbers; row r of the batch is window picks[r].
  */
@@ -46,6 +46,7 @@ export function gatherTargets(
   picks: Int32Array,
   normalization: WindowNormalization,
   into: TargetSlots,
+  season = 1,
 ): void {
   const { columns } = source;
   const { past, horizon } = windows;
@@ -55,7 +56,14 @@ export function gatherTargets(
     const matrix = source.matrices[windows.series[picks[row]!]!]!;
     const origin = windows.origin[picks[row]!]!;
     for (let k = 0; k < columns; k++) {
-      const offset = windowOffset(matrix, columns, k, origin, past, normalization);
+      const offset = windowOffset(
+        matrix,
+        columns,
+        k,
+        origin,
+        normalization === "season" ? Math.min(season, past) : past,
+        normalization,
+      );
       const scale = normalization === "standard" ? windowDeviation(matrix, columns, k, origin, past, offset) : 1;
       into.offset[row * columns + k] = offset;
       into.scale[row * columns + k] = scale;

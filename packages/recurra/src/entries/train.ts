@@ -1,6 +1,6 @@
 /** `recurra/train`: networks, optimizers and the training loop. */
 export { type Batch, Model, type ModelOptions, type StepResult, type Weights } from "../train/model.ts";
-export { adam, type AdamOptions, adamW, type Clipping, type Optimizer, sgd } from "../train/optimizers.ts";
+export { type AdamOptions, adam, adamW, type Clipping, type Optimizer, sgd } from "../train/optimizers.ts";
 export type { Network } from "../train/programs.ts";
 export { type Schedule, type ScheduleName, stepwise, warmUp } from "../train/schedules.ts";
 export { meanLoss, type Samples, type TrainEvent, type TrainOptions, train } from "../train/train.ts";

@@ -21,7 +21,12 @@ export type Initializer =
   /** Le et al. 2015 (IRNN): the identity times scale. */
   | { readonly kind: "identity"; readonly scale?: number };
 
-export type InitializerName = "zeros" | "ones" | "uniform" | "normal" | Exclude<Initializer["kind"], "constant" | "uniform" | "normal">;
+export type InitializerName =
+  | "zeros"
+  | "ones"
+  | "uniform"
+  | "normal"
+  | Exclude<Initializer["kind"], "constant" | "uniform" | "normal">;
 
 /** What each name stands for when no numbers are given. */
 const named: Readonly<Record<InitializerName, Initializer>> = {
@@ -44,7 +49,11 @@ export function parseInitializer(initializer: Initializer | InitializerName): In
 }
 
 /** Row-major values of a weight. */
-export function initialValues(initializer: Initializer, shape: readonly number[], random: Random): Float32Array<ArrayBuffer> {
+export function initialValues(
+  initializer: Initializer,
+  shape: readonly number[],
+  random: Random,
+): Float32Array<ArrayBuffer> {
   const count = product(shape);
   const fanIn = shape.at(-1) ?? 1;
   const fanOut = shape.length > 1 ? shape[0]! : fanIn;
@@ -54,7 +63,10 @@ export function initialValues(initializer: Initializer, shape: readonly number[]
     case "constant":
       return new Float32Array(count).fill(initializer.value);
     case "uniform":
-      return Float32Array.from({ length: count }, () => initializer.low + (initializer.high - initializer.low) * random.uniform());
+      return Float32Array.from(
+        { length: count },
+        () => initializer.low + (initializer.high - initializer.low) * random.uniform(),
+      );
     case "normal":
       return normal(initializer.deviation);
     case "xavierUniform":
@@ -70,7 +82,9 @@ export function initialValues(initializer: Initializer, shape: readonly number[]
     case "orthogonal":
       return orthogonal(fanOut, fanIn, initializer.gain ?? 1, random);
     case "identity":
-      return Float32Array.from({ length: count }, (_, i) => (Math.floor(i / fanIn) === i % fanIn ? (initializer.scale ?? 1) : 0));
+      return Float32Array.from({ length: count }, (_, i) =>
+        Math.floor(i / fanIn) === i % fanIn ? (initializer.scale ?? 1) : 0,
+      );
   }
 }
 

@@ -96,9 +96,14 @@ export class GraphBuilder {
     const x = this.nodeOf(node.x);
     // A sum of a sum is one sum; a sum over time of weight gradients is one product over all steps.
     if (x.kind === "reduce" && x.op === node.op) {
-      return { ...x, axes: orderAxes([...x.axes, ...node.axes]), dims: [...new Set([...x.dims, ...node.dims])].sort((a, b) => a - b) };
+      return {
+        ...x,
+        axes: orderAxes([...x.axes, ...node.axes]),
+        dims: [...new Set([...x.dims, ...node.dims])].sort((a, b) => a - b),
+      };
     }
-    if (x.kind === "outer" && node.op === "sum" && node.dims.length === 0) return { ...x, axes: orderAxes([...x.axes, ...node.axes]) };
+    if (x.kind === "outer" && node.op === "sum" && node.dims.length === 0)
+      return { ...x, axes: orderAxes([...x.axes, ...node.axes]) };
     return node;
   }
 }

@@ -46,7 +46,13 @@ export type Node =
   | { readonly kind: "reshape"; readonly x: NodeId; readonly shape: readonly number[] }
   // Contractions.
   /** Over `axes` (which vanish) and feature dimensions `dims` (which become 1). */
-  | { readonly kind: "reduce"; readonly op: "sum" | "max"; readonly x: NodeId; readonly axes: readonly Axis[]; readonly dims: readonly number[] }
+  | {
+      readonly kind: "reduce";
+      readonly op: "sum" | "max";
+      readonly x: NodeId;
+      readonly axes: readonly Axis[];
+      readonly dims: readonly number[];
+    }
   /** Rows of x [.., K] times a weight: Wᵀ of W [N, K] gives [.., N]; `transposed`: W itself, [N, K] and x [.., N] give [.., K]. */
   | { readonly kind: "matmul"; readonly x: NodeId; readonly weight: NodeId; readonly transposed: boolean }
   /** Σ over `axes` of a ⊗ b: a [.., M] and b [.., N] give [M, N]. The weight gradient. */
@@ -101,12 +107,37 @@ export interface Program {
   readonly updates: Readonly<Record<string, NodeId>>;
 }
 
-export type NodeOf<K extends Node["kind"]> = Node extends infer N ? (N extends { readonly kind: infer Kinds } ? (K extends Kinds ? N & { readonly kind: K } : never) : never) : never;
+export type NodeOf<K extends Node["kind"]> = Node extends infer N
+  ? N extends { readonly kind: infer Kinds }
+    ? K extends Kinds
+      ? N & { readonly kind: K }
+      : never
+    : never
+  : never;
 
 export const unaryKinds: ReadonlySet<string> = new Set<UnaryKind>([
-  "neg", "exp", "log", "tanh", "sigmoid", "abs", "sqrt", "sign", "floor", "sin", "cos",
+  "neg",
+  "exp",
+  "log",
+  "tanh",
+  "sigmoid",
+  "abs",
+  "sqrt",
+  "sign",
+  "floor",
+  "sin",
+  "cos",
 ]);
-export const binaryKinds: ReadonlySet<string> = new Set<BinaryKind>(["add", "sub", "mul", "div", "max", "min", "less", "equal"]);
+export const binaryKinds: ReadonlySet<string> = new Set<BinaryKind>([
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "max",
+  "min",
+  "less",
+  "equal",
+]);
 
 export function isUnary(node: Node): node is UnaryNode {
   return unaryKinds.has(node.kind);
@@ -119,8 +150,15 @@ export function isBinary(node: Node): node is BinaryNode {
 /** Computed position by position: one element of the result needs one element of each operand. */
 export function isPointwise(node: Node): boolean {
   return (
-    isUnary(node) || isBinary(node) || node.kind === "select" || node.kind === "broadcast" || node.kind === "stopGradient" ||
-    node.kind === "iota" || node.kind === "random" || node.kind === "literal" || node.kind === "step"
+    isUnary(node) ||
+    isBinary(node) ||
+    node.kind === "select" ||
+    node.kind === "broadcast" ||
+    node.kind === "stopGradient" ||
+    node.kind === "iota" ||
+    node.kind === "random" ||
+    node.kind === "literal" ||
+    node.kind === "step"
   );
 }
 
@@ -151,7 +189,12 @@ export function operands(node: Node): readonly NodeId[] {
     case "scatterAdd":
       return [node.x, node.index];
     case "scan":
-      return [...(node.lengths === undefined ? [] : [node.lengths]), ...node.initial, ...node.sequences, ...node.captured];
+      return [
+        ...(node.lengths === undefined ? [] : [node.lengths]),
+        ...node.initial,
+        ...node.sequences,
+        ...node.captured,
+      ];
     case "pick":
       return [node.scan];
     case "broadcast":

@@ -40,7 +40,9 @@ export function fit(builder: GraphBuilder, x: NodeId, to: TensorType): NodeId {
   if (sameType(from, to)) return x;
   const axes = from.axes.filter((axis) => !to.axes.includes(axis));
   const extra = from.shape.length - to.shape.length;
-  const dims = from.shape.flatMap((size, dim) => (size > 1 && (dim < extra || to.shape[dim - extra] === 1) ? [dim] : []));
+  const dims = from.shape.flatMap((size, dim) =>
+    size > 1 && (dim < extra || to.shape[dim - extra] === 1) ? [dim] : [],
+  );
   let fitted = sum(builder, x, axes, dims);
   if (extra > 0) fitted = builder.add({ kind: "reshape", x: fitted, shape: builder.typeOf(fitted).shape.slice(extra) });
   return builder.add({ kind: "broadcast", x: fitted, type: to });

@@ -19,7 +19,11 @@ export function printGraph(graph: Graph, indent: string): string[] {
 
 function printScan(scan: ScanNode, id: number, indent: string): string[] {
   const list = (ids: readonly NodeId[]) => ids.map((operand) => `%${operand}`).join(", ");
-  const parts = [`initial (${list(scan.initial)})`, `sequences (${list(scan.sequences)})`, `captured (${list(scan.captured)})`];
+  const parts = [
+    `initial (${list(scan.initial)})`,
+    `sequences (${list(scan.sequences)})`,
+    `captured (${list(scan.captured)})`,
+  ];
   if (scan.lengths !== undefined) parts.push(`lengths %${scan.lengths}`);
   return [
     `${indent}%${id} = scan ${scan.axis} ${scan.direction} ${parts.join(" ")} {`,
@@ -31,7 +35,9 @@ function printScan(scan: ScanNode, id: number, indent: string): string[] {
 
 function describe(node: Node): string {
   const details = detailsOf(node);
-  const read = operands(node).map((id) => `%${id}`).join(", ");
+  const read = operands(node)
+    .map((id) => `%${id}`)
+    .join(", ");
   return [node.kind, details, read].filter((part) => part !== "").join(" ");
 }
 

@@ -1,6 +1,16 @@
 /** Shape rules: the type of each node from the types of its operands, or a ShapeError that says what does not fit. */
 import { ShapeError } from "../base/errors.ts";
-import { type Axis, broadcastTypes, formatType, orderAxes, product, sameList, sameType, scalarType, type TensorType } from "../base/shapes.ts";
+import {
+  type Axis,
+  broadcastTypes,
+  formatType,
+  orderAxes,
+  product,
+  sameList,
+  sameType,
+  scalarType,
+  type TensorType,
+} from "../base/shapes.ts";
 import { isBinary, isUnary, type Node, type NodeId } from "./nodes.ts";
 
 export interface TypeSource {
@@ -23,12 +33,18 @@ export function inferType(node: Node, source: TypeSource): TensorType {
     case "step":
       return scalarType;
     case "iota":
-      return typeof node.along === "string" ? { axes: [node.along], shape: [1] } : { axes: [], shape: [node.along.size] };
+      return typeof node.along === "string"
+        ? { axes: [node.along], shape: [1] }
+        : { axes: [], shape: [node.along.size] };
     case "random":
       expectType("random: seed", source.typeOf(node.seed), scalarType);
       return node.type;
     case "select": {
-      const [condition, a, b] = [node.condition, node.a, node.b].map((id) => source.typeOf(id)) as [TensorType, TensorType, TensorType];
+      const [condition, a, b] = [node.condition, node.a, node.b].map((id) => source.typeOf(id)) as [
+        TensorType,
+        TensorType,
+        TensorType,
+      ];
       return broadcast("select", condition, broadcast("select", a, b));
     }
     case "broadcast": {
@@ -42,7 +58,12 @@ export function inferType(node: Node, source: TypeSource): TensorType {
       const x = source.typeOf(node.x);
       const size = dimension("slice", x, node.dim);
       if (!(node.start >= 0 && node.size >= 1 && node.start + node.size <= size)) {
-        throw misfit("slice: range", `${node.start} … ${node.start + node.size}`, `within 0 … ${size}`, "slice inside the dimension");
+        throw misfit(
+          "slice: range",
+          `${node.start} … ${node.start + node.size}`,
+          `within 0 … ${size}`,
+          "slice inside the dimension",
+        );
       }
       return withSize(x, node.dim, node.size);
     }
@@ -51,11 +72,19 @@ export function inferType(node: Node, source: TypeSource): TensorType {
       return withSize(x, node.dim, node.before + dimension("pad", x, node.dim) + node.after);
     }
     case "concat":
-      return concatType(node.parts.map((part) => source.typeOf(part)), node.dim);
+      return concatType(
+        node.parts.map((part) => source.typeOf(part)),
+        node.dim,
+      );
     case "reshape": {
       const x = source.typeOf(node.x);
       if (product(x.shape) !== product(node.shape)) {
-        throw misfit("reshape: x", formatType(x), `${product(node.shape)} features in all`, "a reshape keeps the number of elements");
+        throw misfit(
+          "reshape: x",
+          formatType(x),
+          `${product(node.shape)} features in all`,
+          "a reshape keeps the number of elements",
+        );
       }
       return { axes: x.axes, shape: node.shape };
     }
@@ -63,7 +92,10 @@ export function inferType(node: Node, source: TypeSource): TensorType {
       const x = source.typeOf(node.x);
       for (const axis of node.axes) requireAxis("reduce", x, axis);
       for (const dim of node.dims) dimension("reduce", x, dim);
-      return { axes: x.axes.filter((axis) => !node.axes.includes(axis)), shape: x.shape.map((size, dim) => (node.dims.includes(dim) ? 1 : size)) };
+      return {
+        axes: x.axes.filter((axis) => !node.axes.includes(axis)),
+        shape: x.shape.map((size, dim) => (node.dims.includes(dim) ? 1 : size)),
+      };
     }
     case "matmul":
       return matmulType(source.typeOf(node.x), source.typeOf(node.weight), node.transposed);
@@ -71,7 +103,12 @@ export function inferType(node: Node, source: TypeSource): TensorType {
       const a = source.typeOf(node.a);
       const b = source.typeOf(node.b);
       if (!sameList(a.axes, b.axes) || a.shape.length !== 1 || b.shape.length !== 1) {
-        throw misfit("outer: b", formatType(b), `the axes of a, ${formatType(a)}, and one feature dimension`, "both operands need the same rows");
+        throw misfit(
+          "outer: b",
+          formatType(b),
+          `the axes of a, ${formatType(a)}, and one feature dimension`,
+          "both operands need the same rows",
+        );
       }
       for (const axis of node.axes) requireAxis("outer", a, axis);
       return { axes: a.axes.filter((axis) => !node.axes.includes(axis)), shape: [a.shape[0]!, b.shape[0]!] };
@@ -79,8 +116,10 @@ export function inferType(node: Node, source: TypeSource): TensorType {
     case "gather": {
       const table = source.typeOf(node.table);
       const index = source.typeOf(node.index);
-      if (table.axes.length > 0 || table.shape.length !== 2) throw misfit("gather: table", formatType(table), "[rows, features]", "gather reads rows of a matrix");
-      if (!sameList(index.shape, [1])) throw misfit("gather: index", formatType(index), "[.., 1]", "give one index per row");
+      if (table.axes.length > 0 || table.shape.length !== 2)
+        throw misfit("gather: table", formatType(table), "[rows, features]", "gather reads rows of a matrix");
+      if (!sameList(index.shape, [1]))
+        throw misfit("gather: index", formatType(index), "[.., 1]", "give one index per row");
       return { axes: index.axes, shape: [table.shape[1]!] };
     }
     case "scatterAdd": {
@@ -107,28 +146,49 @@ export function elementType(type: TensorType, axis: Axis): TensorType {
 function broadcast(where: string, a: TensorType, b: TensorType): TensorType {
   const type = broadcastTypes(a, b);
   if (type !== undefined) return type;
-  throw misfit(`${where}: operands`, `${formatType(a)} and ${formatType(b)}`, "feature sizes that are equal or 1", "reshape or slice one of them");
+  throw misfit(
+    `${where}: operands`,
+    `${formatType(a)} and ${formatType(b)}`,
+    "feature sizes that are equal or 1",
+    "reshape or slice one of them",
+  );
 }
 
 function matmulType(x: TensorType, weight: TensorType, transposed: boolean): TensorType {
   if (weight.axes.length > 0 || weight.shape.length !== 2) {
-    throw misfit("matmul: weight", formatType(weight), "[outputs, inputs], without batch or time", "multiply by a parameter matrix: matmul(W, x)");
+    throw misfit(
+      "matmul: weight",
+      formatType(weight),
+      "[outputs, inputs], without batch or time",
+      "multiply by a parameter matrix: matmul(W, x)",
+    );
   }
   const [outputs, inputs] = transposed ? [weight.shape[1]!, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
   if (x.shape.length !== 1 || x.shape[0] !== inputs) {
-    throw misfit("matmul: x", formatType(x), formatType({ axes: x.axes, shape: [inputs] }), `the weight ${formatType(weight)} takes ${inputs} features`);
+    throw misfit(
+      "matmul: x",
+      formatType(x),
+      formatType({ axes: x.axes, shape: [inputs] }),
+      `the weight ${formatType(weight)} takes ${inputs} features`,
+    );
   }
   return { axes: x.axes, shape: [outputs] };
 }
 
 function concatType(parts: readonly TensorType[], dim: number): TensorType {
   const first = parts[0];
-  if (first === undefined) throw misfit("concat: parts", "an empty list", "one tensor or more", "give something to concatenate");
+  if (first === undefined)
+    throw misfit("concat: parts", "an empty list", "one tensor or more", "give something to concatenate");
   let size = 0;
   for (const part of parts) {
     size += dimension("concat", part, dim);
     if (!sameList(part.axes, first.axes) || !sameList(withSize(part, dim, 1).shape, withSize(first, dim, 1).shape)) {
-      throw misfit("concat: part", formatType(part), `${formatType(first)} but for feature dimension ${dim}`, "only that dimension may differ");
+      throw misfit(
+        "concat: part",
+        formatType(part),
+        `${formatType(first)} but for feature dimension ${dim}`,
+        "only that dimension may differ",
+      );
     }
   }
   return withSize(first, dim, size);
@@ -136,12 +196,19 @@ function concatType(parts: readonly TensorType[], dim: number): TensorType {
 
 function dimension(where: string, type: TensorType, dim: number): number {
   const size = type.shape[dim];
-  if (size === undefined) throw misfit(`${where}: dimension`, String(dim), `0 … ${type.shape.length - 1}`, `the tensor is ${formatType(type)}`);
+  if (size === undefined)
+    throw misfit(
+      `${where}: dimension`,
+      String(dim),
+      `0 … ${type.shape.length - 1}`,
+      `the tensor is ${formatType(type)}`,
+    );
   return size;
 }
 
 function requireAxis(where: string, type: TensorType, axis: Axis): void {
-  if (!type.axes.includes(axis)) throw misfit(`${where}: axis`, `"${axis}"`, `an axis of ${formatType(type)}`, "reduce over an axis the tensor has");
+  if (!type.axes.includes(axis))
+    throw misfit(`${where}: axis`, `"${axis}"`, `an axis of ${formatType(type)}`, "reduce over an axis the tensor has");
 }
 
 function withSize(type: TensorType, dim: number, size: number): TensorType {

@@ -34,7 +34,8 @@ function verifyGraph(graph: Graph, scan: ScanNode | undefined, fail: Fail): void
     }
     const source = { typeOf: (other: NodeId) => graph.types[other]!, nodeOf: (other: NodeId) => graph.nodes[other]! };
     const type = inferType(node, source);
-    if (!sameType(type, graph.types[id]!)) fail(`%${id} (${node.kind}) says ${formatType(graph.types[id]!)}, its operands give ${formatType(type)}`);
+    if (!sameType(type, graph.types[id]!))
+      fail(`%${id} (${node.kind}) says ${formatType(graph.types[id]!)}, its operands give ${formatType(type)}`);
     verifyLeaf(node, id, scan, fail);
     if (node.kind === "scan") verifyScan(node, id, graph, fail);
   });
@@ -56,20 +57,28 @@ function verifyScan(scan: ScanNode, id: number, graph: Graph, fail: Fail): void 
   verifyGraph(scan.body.graph, scan, fail);
   const expect = (what: string, given: TensorType | undefined, expected: TensorType) => {
     if (given === undefined || !sameType(given, expected)) {
-      fail(`scan %${id}: ${what} is ${given === undefined ? "missing" : formatType(given)}, expected ${formatType(expected)}`);
+      fail(
+        `scan %${id}: ${what} is ${given === undefined ? "missing" : formatType(given)}, expected ${formatType(expected)}`,
+      );
     }
   };
-  if (scan.body.next.length !== scan.initial.length) fail(`scan %${id}: ${scan.initial.length} states, ${scan.body.next.length} next states`);
-  scan.initial.forEach((initial, k) => expect(`next state ${k}`, scan.body.graph.types[scan.body.next[k]!], graph.types[initial]!));
+  if (scan.body.next.length !== scan.initial.length)
+    fail(`scan %${id}: ${scan.initial.length} states, ${scan.body.next.length} next states`);
+  scan.initial.forEach((initial, k) => {
+    expect(`next state ${k}`, scan.body.graph.types[scan.body.next[k]!], graph.types[initial]!);
+  });
   for (const node of scan.body.graph.nodes) {
     if (node.kind === "state") expect(`state ${node.index}`, node.type, graph.types[scan.initial[node.index]!]!);
     if (node.kind === "captured") expect(`captured ${node.index}`, node.type, graph.types[scan.captured[node.index]!]!);
-    if (node.kind === "element") expect(`element ${node.index}`, node.type, elementType(graph.types[scan.sequences[node.index]!]!, scan.axis));
+    if (node.kind === "element")
+      expect(`element ${node.index}`, node.type, elementType(graph.types[scan.sequences[node.index]!]!, scan.axis));
   }
   for (const sequence of scan.sequences) {
-    if (!graph.types[sequence]!.axes.includes(scan.axis)) fail(`scan %${id}: sequence %${sequence} has no axis ${scan.axis}`);
+    if (!graph.types[sequence]!.axes.includes(scan.axis))
+      fail(`scan %${id}: sequence %${sequence} has no axis ${scan.axis}`);
   }
   for (const captured of scan.captured) {
-    if (graph.types[captured]!.axes.includes(scan.axis)) fail(`scan %${id}: captured %${captured} has the axis ${scan.axis}`);
+    if (graph.types[captured]!.axes.includes(scan.axis))
+      fail(`scan %${id}: captured %${captured} has the axis ${scan.axis}`);
   }
 }

@@ -15,7 +15,12 @@ export interface DenseOptions {
 }
 
 /** y = f(W·x + b) for every row: x [.., inputSize] to y [.., outputSize]; a sequence is transformed step by step. */
-export function dense({ outputSize, activation = (x) => x, bias = true, initialize = "xavierUniform" }: DenseOptions): Layer {
+export function dense({
+  outputSize,
+  activation = (x) => x,
+  bias = true,
+  initialize = "xavierUniform",
+}: DenseOptions): Layer {
   return {
     name: "dense",
     apply(x, scope) {

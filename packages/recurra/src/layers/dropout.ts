@@ -10,7 +10,12 @@ import type { Layer } from "./layer.ts";
  */
 export function dropout(rate: number): Layer {
   if (!(rate >= 0 && rate < 1)) {
-    throw new OptionError({ where: "dropout: rate", given: String(rate), expected: "at least 0 and below 1", mend: "0.1 to 0.5 are usual" });
+    throw new OptionError({
+      where: "dropout: rate",
+      given: String(rate),
+      expected: "at least 0 and below 1",
+      mend: "0.1 to 0.5 are usual",
+    });
   }
   return {
     name: "dropout",

@@ -1,7 +1,26 @@
 /** Losses: the mean over all elements that count, as one number [1]. Padding and masked targets do not count. */
 import { ShapeError } from "../base/errors.ts";
 import { type Axis, formatType, sameType } from "../base/shapes.ts";
-import { abs, add, broadcast, div, exp, less, lengthMask, log, logSumExp, maximum, mul, neg, oneHot, select, square, sub, sumAll, sumFeatures } from "../trace/operations.ts";
+import {
+  abs,
+  add,
+  broadcast,
+  div,
+  exp,
+  lengthMask,
+  less,
+  log,
+  logSumExp,
+  maximum,
+  mul,
+  neg,
+  oneHot,
+  select,
+  square,
+  sub,
+  sumAll,
+  sumFeatures,
+} from "../trace/operations.ts";
 import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
@@ -9,10 +28,12 @@ import type { Tensor } from "../trace/tensor.ts";
 export type Loss = (prediction: Tensor, target: Tensor, scope: Scope, mask?: Tensor) => Tensor;
 
 /** (y − ŷ)² */
-export const mse: Loss = (prediction, target, scope, mask) => mean(square(sub(same("mse", prediction, target), target)), scope, mask);
+export const mse: Loss = (prediction, target, scope, mask) =>
+  mean(square(sub(same("mse", prediction, target), target)), scope, mask);
 
 /** |y − ŷ| */
-export const mae: Loss = (prediction, target, scope, mask) => mean(abs(sub(same("mae", prediction, target), target)), scope, mask);
+export const mae: Loss = (prediction, target, scope, mask) =>
+  mean(abs(sub(same("mae", prediction, target), target)), scope, mask);
 
 /** Half the square up to `delta`, linear beyond (Huber 1964): e²/2, or delta · (|e| − delta/2). */
 export function huber(delta = 1): Loss {
@@ -30,7 +51,11 @@ export function quantile(levels: readonly number[]): Loss {
   return (prediction, target, scope, mask) => {
     const count = levels.length;
     if (prediction.size !== target.size * count) {
-      throw misfit("quantile", prediction, `${target.size * count} features: ${count} levels for each of ${target.size} targets`);
+      throw misfit(
+        "quantile",
+        prediction,
+        `${target.size * count} features: ${count} levels for each of ${target.size} targets`,
+      );
     }
     const terms = levels.map((level, i) => {
       const error = sub(target, everyNth(prediction, i, count));
@@ -77,11 +102,16 @@ function everyNth(x: Tensor, offset: number, step: number): Tensor {
 }
 
 function same(loss: string, prediction: Tensor, target: Tensor): Tensor {
-  if (!sameType(prediction.type, target.type)) throw misfit(loss, prediction, `the target's shape ${formatType(target.type)}`);
+  if (!sameType(prediction.type, target.type))
+    throw misfit(loss, prediction, `the target's shape ${formatType(target.type)}`);
   return prediction;
 }
 
 function misfit(loss: string, given: Tensor, expected: string): ShapeError {
-  return new ShapeError({ where: `${loss}: prediction`, given: formatType(given.type), expected, mend: "give the last layer as many outputs as there are targets" });
+  return new ShapeError({
+    where: `${loss}: prediction`,
+    given: formatType(given.type),
+    expected,
+    mend: "give the last layer as many outputs as there are targets",
+  });
 }
-

@@ -45,10 +45,23 @@ export interface RecurrentLayer extends Layer {
  * @throws OptionError for sizes that are not positive whole numbers; ShapeError when x has no time axis.
  */
 export function recurrent(options: RecurrentOptions): RecurrentLayer {
-  const { cell, hiddenSize, depth = 1, direction = "forward", output = "sequence", dropout = 0, axis = "time" } = options;
+  const {
+    cell,
+    hiddenSize,
+    depth = 1,
+    direction = "forward",
+    output = "sequence",
+    dropout = 0,
+    axis = "time",
+  } = options;
   for (const [name, given] of Object.entries({ hiddenSize, depth })) {
     if (!(Number.isInteger(given) && given >= 1)) {
-      throw new OptionError({ where: `${cell.name}: ${name}`, given: String(given), expected: "1, 2, 3, …", mend: "give a positive whole number" });
+      throw new OptionError({
+        where: `${cell.name}: ${name}`,
+        given: String(given),
+        expected: "1, 2, 3, …",
+        mend: "give a positive whole number",
+      });
     }
   }
   const directions = direction === "both" ? (["forward", "backward"] as const) : [direction];
@@ -58,7 +71,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
         where: `${cell.name}: input x`,
         given: formatType(input.type),
         expected: `[batch, ${axis}, features]`,
-        mend: "a recurrent layer steps over a sequence of feature rows; use output \"sequence\" in the layer below",
+        mend: 'a recurrent layer steps over a sequence of feature rows; use output "sequence" in the layer below',
       });
     }
     const final: Record<string, Tensor> = {};
@@ -66,7 +79,9 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     let last = input;
     for (let layer = 0; layer < depth; layer++) {
       if (layer > 0) x = dropoutLayer(dropout).apply(x, scope);
-      const results = directions.map((way) => runCell(cell, hiddenSize, axis, way, x, scope.in(`${layer}.${way}`), `${layer}.${way}`, initial));
+      const results = directions.map((way) =>
+        runCell(cell, hiddenSize, axis, way, x, scope.in(`${layer}.${way}`), `${layer}.${way}`, initial),
+      );
       results.forEach((result, i) => {
         for (const state of cell.states) final[`${layer}.${directions[i]}.${state}`] = result.final[state]!;
       });
@@ -85,7 +100,16 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
   };
 }
 
-function runCell(cell: Cell, hiddenSize: number, axis: Axis, direction: "forward" | "backward", x: Tensor, scope: Scope, path: string, given: States) {
+function runCell(
+  cell: Cell,
+  hiddenSize: number,
+  axis: Axis,
+  direction: "forward" | "backward",
+  x: Tensor,
+  scope: Scope,
+  path: string,
+  given: States,
+) {
   const step = cell.bind(scope, { inputSize: x.size, hiddenSize });
   const rows = x.type.axes.filter((other) => other !== axis);
   const zeros = broadcast(x.trace.literal(0), { axes: rows, shape: [hiddenSize] });

@@ -1,14 +1,15 @@
 /** Moves out of the loop what does not depend on the state: input projections for all timesteps become one product. */
 import { InternalError } from "../base/errors.ts";
-import { elementType } from "../ir/shapes.ts";
 import type { GraphBuilder } from "../ir/builder.ts";
 import { isPointwise, mapOperands, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
+import { elementType } from "../ir/shapes.ts";
 import { type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScan } from "./rewrite.ts";
 
 export const hoist: Pass = (program) => rewriteProgram(program, hoistFrom);
 
 function hoistFrom(): Rewrite {
-  return (node, _id, site) => (node.kind === "scan" ? site.builder.add(hoistScan(rewriteScan(node, site, hoistFrom), site.builder)) : undefined);
+  return (node, _id, site) =>
+    node.kind === "scan" ? site.builder.add(hoistScan(rewriteScan(node, site, hoistFrom), site.builder)) : undefined;
 }
 
 /** What a node of the body depends on: nothing that changes, the step's inputs, or the state (or the step's position). */
@@ -26,7 +27,13 @@ function hoistScan(scan: ScanNode, outside: GraphBuilder): ScanNode {
     const node = graph.nodes[id]!;
     if (dependence[id] === "recurrent" || isLeaf(node) || !used.has(id)) return false;
     if (dependence[id] === "constant") return !isPlainNumber(graph.nodes, id);
-    return node.kind === "matmul" || node.kind === "outer" || node.kind === "reduce" || node.kind === "gather" || node.kind === "scatterAdd";
+    return (
+      node.kind === "matmul" ||
+      node.kind === "outer" ||
+      node.kind === "reduce" ||
+      node.kind === "gather" ||
+      node.kind === "scatterAdd"
+    );
   };
 
   const sequences = [...scan.sequences];
@@ -38,7 +45,11 @@ function hoistScan(scan: ScanNode, outside: GraphBuilder): ScanNode {
     const node = graph.nodes[id]!;
     if (node.kind === "state" || node.kind === "step") throw new InternalError("hoist: a value depends on the state");
     const made =
-      node.kind === "element" ? scan.sequences[node.index]! : node.kind === "captured" ? scan.captured[node.index]! : outside.add(mapOperands(node, outsideValue));
+      node.kind === "element"
+        ? scan.sequences[node.index]!
+        : node.kind === "captured"
+          ? scan.captured[node.index]!
+          : outside.add(mapOperands(node, outsideValue));
     moved.set(id, made);
     return made;
   };
@@ -47,7 +58,8 @@ function hoistScan(scan: ScanNode, outside: GraphBuilder): ScanNode {
     if (bodyGraph !== graph || !leaves(id)) return undefined;
     const value = outsideValue(id);
     const type = outside.typeOf(value);
-    if (type.axes.includes(scan.axis)) return builder.add({ kind: "element", index: sequences.push(value) - 1, type: elementType(type, scan.axis) });
+    if (type.axes.includes(scan.axis))
+      return builder.add({ kind: "element", index: sequences.push(value) - 1, type: elementType(type, scan.axis) });
     return builder.add({ kind: "captured", index: captured.push(value) - 1, type });
   });
   return { ...scan, sequences, captured, body };
@@ -80,5 +92,7 @@ function isLeaf(node: Node): boolean {
 /** Arithmetic on literals and positions only: computed where it is used, in registers. */
 function isPlainNumber(nodes: readonly Node[], id: NodeId): boolean {
   const node = nodes[id]!;
-  return isPointwise(node) && node.kind !== "random" && operands(node).every((operand) => isPlainNumber(nodes, operand));
+  return (
+    isPointwise(node) && node.kind !== "random" && operands(node).every((operand) => isPlainNumber(nodes, operand))
+  );
 }

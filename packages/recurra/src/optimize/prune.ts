@@ -27,11 +27,15 @@ function pruneFrom(graph: Graph, roots: ReadonlySet<NodeId>): Rewrite {
 }
 
 function picksOf(graph: Graph, used: ReadonlySet<NodeId>, scan: NodeId): readonly Extract<Node, { kind: "pick" }>[] {
-  return graph.nodes.flatMap((node, id) => (node.kind === "pick" && node.scan === scan && used.has(id as NodeId) ? [node] : []));
+  return graph.nodes.flatMap((node, id) =>
+    node.kind === "pick" && node.scan === scan && used.has(id as NodeId) ? [node] : [],
+  );
 }
 
 function keptOf(scan: ScanNode, picks: readonly Extract<Node, { kind: "pick" }>[]): Kept {
-  const outputs = [...new Set(picks.filter((pick) => pick.port === "stacked").map((pick) => pick.index))].sort((a, b) => a - b);
+  const outputs = [...new Set(picks.filter((pick) => pick.port === "stacked").map((pick) => pick.index))].sort(
+    (a, b) => a - b,
+  );
   const states = new Set(picks.filter((pick) => pick.port === "final").map((pick) => pick.index));
   for (;;) {
     const roots = [...outputs.map((j) => scan.body.outputs[j]!), ...[...states].map((k) => scan.body.next[k]!)];
@@ -46,7 +50,11 @@ function keptOf(scan: ScanNode, picks: readonly Extract<Node, { kind: "pick" }>[
 
 /** Keeps the chosen states and outputs, and of sequences and captured values those that the body still reads. */
 function shrink(scan: ScanNode, { states, outputs }: Kept): ScanNode {
-  const smaller = { ...scan.body, next: states.map((k) => scan.body.next[k]!), outputs: outputs.map((j) => scan.body.outputs[j]!) };
+  const smaller = {
+    ...scan.body,
+    next: states.map((k) => scan.body.next[k]!),
+    outputs: outputs.map((j) => scan.body.outputs[j]!),
+  };
   const alive = reachable(scan.body.graph, [...smaller.next, ...smaller.outputs]);
   const read = (kind: "element" | "captured") => {
     const indices = new Set<number>();

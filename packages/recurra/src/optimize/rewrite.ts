@@ -1,6 +1,14 @@
 /** What every pass shares: rebuilding a program, bodies of scans included. */
 import { GraphBuilder, type MapId, rebuild } from "../ir/builder.ts";
-import { type Graph, mapOperands, type Node, type NodeId, type Program, type ScanBody, type ScanNode } from "../ir/nodes.ts";
+import {
+  type Graph,
+  mapOperands,
+  type Node,
+  type NodeId,
+  type Program,
+  type ScanBody,
+  type ScanNode,
+} from "../ir/nodes.ts";
 
 export type Pass = (program: Program) => Program;
 
@@ -20,7 +28,8 @@ export type RewriteFor = (graph: Graph, roots: ReadonlySet<NodeId>) => Rewrite;
 export function rewriteProgram(program: Program, rewriteFor: RewriteFor): Program {
   const roots = [...Object.values(program.outputs), ...Object.values(program.updates)];
   const { graph, map } = rewriteGraph(program.graph, roots, rewriteFor);
-  const moved = (names: Readonly<Record<string, NodeId>>) => Object.fromEntries(Object.entries(names).map(([name, id]) => [name, map(id)]));
+  const moved = (names: Readonly<Record<string, NodeId>>) =>
+    Object.fromEntries(Object.entries(names).map(([name, id]) => [name, map(id)]));
   return { graph, outputs: moved(program.outputs), updates: moved(program.updates) };
 }
 

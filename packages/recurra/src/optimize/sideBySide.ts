@@ -20,7 +20,11 @@ function mergeProducts(graph: Graph): Rewrite {
     const sizes = group.map((member) => graph.types[member]!.shape[0]!);
     let product = merged.get(group);
     if (product === undefined) {
-      const weight = builder.add({ kind: "concat", parts: group.map((member) => map(productAt(graph, member).weight)), dim: 0 });
+      const weight = builder.add({
+        kind: "concat",
+        parts: group.map((member) => map(productAt(graph, member).weight)),
+        dim: 0,
+      });
       product = builder.add({ kind: "matmul", x: map(node.x), weight, transposed: false });
       merged.set(group, product);
     }
@@ -41,7 +45,9 @@ function groupProducts(graph: Graph): Map<NodeId, readonly NodeId[]> {
     if (!group.some((member) => seen.has(member))) group.push(id);
     byX.set(node.x, group);
   });
-  return new Map([...byX.values()].filter((group) => group.length > 1).flatMap((group) => group.map((id) => [id, group] as const)));
+  return new Map(
+    [...byX.values()].filter((group) => group.length > 1).flatMap((group) => group.map((id) => [id, group] as const)),
+  );
 }
 
 function productAt(graph: Graph, id: NodeId): NodeOf<"matmul"> {

@@ -32,7 +32,9 @@ function sinkScan(scan: ScanNode, outside: GraphBuilder): { scan: NodeId; stacke
   // have to be stored than its result.
   const isOutside = (id: NodeId): boolean => {
     const node = graph.nodes[id]!;
-    return stacked.has(id) || sunk.has(id) || node.kind === "element" || node.kind === "captured" || node.kind === "literal";
+    return (
+      stacked.has(id) || sunk.has(id) || node.kind === "element" || node.kind === "captured" || node.kind === "literal"
+    );
   };
   graph.nodes.forEach((node, position) => {
     const id = position as NodeId; // The position in the list is the id.
@@ -57,7 +59,14 @@ function sinkScan(scan: ScanNode, outside: GraphBuilder): { scan: NodeId; stacke
   };
   const makeValue = (id: NodeId, node: Node): NodeId => {
     const whole = wholes.get(id);
-    if (whole !== undefined) return outside.add({ kind: "slice", x: outsideValue(whole.node), dim: whole.dim, start: whole.start, size: whole.size });
+    if (whole !== undefined)
+      return outside.add({
+        kind: "slice",
+        x: outsideValue(whole.node),
+        dim: whole.dim,
+        start: whole.start,
+        size: whole.size,
+      });
     if (stacked.has(id)) return outside.add({ kind: "pick", scan: added, port: "stacked", index: kept.indexOf(id) });
     if (node.kind === "element") return scan.sequences[node.index]!;
     if (node.kind === "captured") return scan.captured[node.index]!;
@@ -75,7 +84,14 @@ function isContraction(node: Node): boolean {
  * into zeros gives the same there.
  */
 function sinks(node: Node, scan: ScanNode): boolean {
-  if (isContraction(node) || node.kind === "slice" || node.kind === "pad" || node.kind === "concat" || node.kind === "reshape") return true;
+  if (
+    isContraction(node) ||
+    node.kind === "slice" ||
+    node.kind === "pad" ||
+    node.kind === "concat" ||
+    node.kind === "reshape"
+  )
+    return true;
   if (!isPointwise(node) || node.kind === "random" || node.kind === "step") return false;
   return scan.lengths === undefined || node.kind === "mul" || node.kind === "neg" || node.kind === "broadcast";
 }

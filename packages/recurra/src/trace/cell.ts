@@ -48,10 +48,18 @@ export interface Cell {
   readonly states: readonly string[];
   readonly output: string;
   /** Declares the weights in a scope and returns the step. */
-  bind(scope: Scope, sizes: CellSizes): (x: Tensor, states: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
+  bind(
+    scope: Scope,
+    sizes: CellSizes,
+  ): (x: Tensor, states: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
 }
 
-const defaults: Readonly<Record<string, InitializerName>> = { W: "xavierUniform", R: "orthogonal", b: "zeros", rb: "zeros" };
+const defaults: Readonly<Record<string, InitializerName>> = {
+  W: "xavierUniform",
+  R: "orthogonal",
+  b: "zeros",
+  rb: "zeros",
+};
 
 /**
  * A cell from its equations. It is traced, differentiated and compiled like the built-in ones, to the same speed.
@@ -78,7 +86,9 @@ export function defineCell<State extends string, Block extends string, Extra ext
     bind(scope, sizes) {
       const { inputSize, hiddenSize } = sizes;
       const family = (kind: "W" | "R" | "b" | "rb", shape: readonly number[]) =>
-        lazily(blocks, (block) => scope.param(`${kind}.${block}`, shape, initialize[`${kind}.${block}`] ?? initialize[kind] ?? defaults[kind]!));
+        lazily(blocks, (block) =>
+          scope.param(`${kind}.${block}`, shape, initialize[`${kind}.${block}`] ?? initialize[kind] ?? defaults[kind]!),
+        );
       const extras = definition.parameters;
       const extraNames = Object.keys(extras ?? {}) as Extra[]; // The keys are the type's own.
       const weights = {
@@ -88,7 +98,8 @@ export function defineCell<State extends string, Block extends string, Extra ext
         rb: family("rb", [hiddenSize]),
       };
       const extra = lazily(extraNames, (key) => scope.param(key, extras![key].shape(sizes), extras![key].initializer));
-      const all = Object.defineProperties(weights, Object.getOwnPropertyDescriptors(extra)) as typeof weights & typeof extra; // Both sets of properties are there now.
+      const all = Object.defineProperties(weights, Object.getOwnPropertyDescriptors(extra)) as typeof weights &
+        typeof extra; // Both sets of properties are there now.
       return (x, states) => definition.step({ ...states, x } as { x: Tensor } & { [S in State]: Tensor }, all, sizes); // `states` has the names in `state`.
     },
   };

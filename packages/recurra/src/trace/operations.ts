@@ -2,7 +2,7 @@
 import { ShapeError } from "../base/errors.ts";
 import { type Axis, formatType, product, type TensorType } from "../base/shapes.ts";
 import type { BinaryKind, Node, UnaryKind } from "../ir/nodes.ts";
-import { Tensor, type TensorLike, traceOf } from "./tensor.ts";
+import { type Tensor, type TensorLike, traceOf } from "./tensor.ts";
 
 /** Sum of two or more. */
 export function add(first: TensorLike, ...rest: readonly TensorLike[]): Tensor {
@@ -67,11 +67,17 @@ export function slice(x: Tensor, start: number, size: number): Tensor {
 /** Side by side along the last feature dimension. */
 export function concat(...parts: readonly Tensor[]): Tensor {
   const trace = traceOf(...parts);
-  const axes = trace.add({ kind: "broadcast", x: trace.literal(0).id, type: { axes: parts.flatMap((part) => part.type.axes), shape: [1] } }).type.axes;
+  const axes = trace.add({
+    kind: "broadcast",
+    x: trace.literal(0).id,
+    type: { axes: parts.flatMap((part) => part.type.axes), shape: [1] },
+  }).type.axes;
   const ids = parts.map((part) => {
     const adopted = trace.adopt(part);
     const missing = axes.some((axis) => !adopted.type.axes.includes(axis));
-    return (missing ? trace.add({ kind: "broadcast", x: adopted.id, type: { axes, shape: adopted.type.shape } }) : adopted).id;
+    return (
+      missing ? trace.add({ kind: "broadcast", x: adopted.id, type: { axes, shape: adopted.type.shape } }) : adopted
+    ).id;
   });
   return trace.add({ kind: "concat", parts: ids, dim: trace.builder.typeOf(ids[0]!).shape.length - 1 });
 }
@@ -107,7 +113,12 @@ export function sumAxes(x: Tensor, ...axes: readonly Axis[]): Tensor {
 }
 /** Sum of every element: [1]. */
 export function sumAll(x: Tensor): Tensor {
-  const total = reduce("sum", x, x.type.axes, x.type.shape.map((_, dim) => dim));
+  const total = reduce(
+    "sum",
+    x,
+    x.type.axes,
+    x.type.shape.map((_, dim) => dim),
+  );
   return reshape(total, 1);
 }
 
@@ -152,7 +163,12 @@ export function featureCount(x: Tensor): number {
 function reduce(op: "sum" | "max", x: Tensor, axes: readonly Axis[], dims: readonly number[]): Tensor {
   for (const axis of axes) {
     if (!x.type.axes.includes(axis)) {
-      throw new ShapeError({ where: `${op} over "${axis}": x`, given: formatType(x.type), expected: `a tensor with the axis ${axis}`, mend: "reduce over an axis it has" });
+      throw new ShapeError({
+        where: `${op} over "${axis}": x`,
+        given: formatType(x.type),
+        expected: `a tensor with the axis ${axis}`,
+        mend: "reduce over an axis it has",
+      });
     }
   }
   return x.trace.add({ kind: "reduce", op, x: x.id, axes, dims });

@@ -33,19 +33,33 @@ export function scan<States extends Tensors, Sequences extends Tensors, Outputs 
   options: ScanOptions<States, Sequences, Outputs>,
 ): ScanResult<States, Outputs> {
   const { axis = "time", direction = "forward", lengths, initial, sequences } = options;
-  const trace = traceOf(...Object.values(initial), ...Object.values(sequences), ...(lengths === undefined ? [] : [lengths]));
+  const trace = traceOf(
+    ...Object.values(initial),
+    ...Object.values(sequences),
+    ...(lengths === undefined ? [] : [lengths]),
+  );
   const body = new Trace(trace);
   const stateNames = Object.keys(initial);
   const sequenceTensors = Object.values(sequences).map((tensor) => trace.adopt(tensor));
   const initialTensors = Object.values(initial).map((tensor) => trace.adopt(tensor));
   const x = fromEntries(Object.keys(sequences), (index) => {
     const { type } = sequenceTensors[index]!;
-    if (!type.axes.includes(axis)) throw misfit(`scan: sequence "${Object.keys(sequences)[index]}"`, formatType(type), `a tensor with the axis ${axis}`);
+    if (!type.axes.includes(axis))
+      throw misfit(
+        `scan: sequence "${Object.keys(sequences)[index]}"`,
+        formatType(type),
+        `a tensor with the axis ${axis}`,
+      );
     return body.add({ kind: "element", index, type: elementType(type, axis) });
   });
-  const state = fromEntries(stateNames, (index) => body.add({ kind: "state", index, type: initialTensors[index]!.type }));
+  const state = fromEntries(stateNames, (index) =>
+    body.add({ kind: "state", index, type: initialTensors[index]!.type }),
+  );
   // The names of the records are the keys of States and Sequences: fromEntries keeps them.
-  const { next, outputs } = options.step(state as { [K in keyof States]: Tensor }, x as { [K in keyof Sequences]: Tensor });
+  const { next, outputs } = options.step(
+    state as { [K in keyof States]: Tensor },
+    x as { [K in keyof Sequences]: Tensor },
+  );
 
   const nextIds = stateNames.map((name, k): NodeId => {
     const given = next[name];
@@ -66,7 +80,8 @@ export function scan<States extends Tensors, Sequences extends Tensors, Outputs 
     captured: body.captured.map((tensor) => tensor.id),
     body: { graph: body.builder.finish(), next: nextIds, outputs: outputIds },
   });
-  const pick = (port: "final" | "stacked") => (index: number) => trace.add({ kind: "pick", scan: node.id, port, index });
+  const pick = (port: "final" | "stacked") => (index: number) =>
+    trace.add({ kind: "pick", scan: node.id, port, index });
   return {
     final: fromEntries(stateNames, pick("final")) as { [K in keyof States]: Tensor }, // Same names as `initial`.
     outputs: fromEntries(outputNames, pick("stacked")) as { [K in keyof Outputs]: Tensor }, // Same names as `outputs`.

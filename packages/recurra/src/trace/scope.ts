@@ -26,14 +26,21 @@ export class Scope {
   readonly training: boolean;
   readonly seed: Tensor;
   readonly #prefix: string;
-  readonly #shared: { readonly lengths: Readonly<Record<Axis, Tensor>>; readonly parameters: Map<string, ParameterSpec>; streams: number };
+  readonly #shared: {
+    readonly lengths: Readonly<Record<Axis, Tensor>>;
+    readonly parameters: Map<string, ParameterSpec>;
+    streams: number;
+  };
 
   constructor(options: ScopeOptions | Scope, prefix = "") {
     this.trace = options.trace;
     this.training = options.training;
     this.seed = options.seed;
     this.#prefix = prefix;
-    this.#shared = options instanceof Scope ? options.#shared : { lengths: options.lengths ?? {}, parameters: new Map(), streams: 0 };
+    this.#shared =
+      options instanceof Scope
+        ? options.#shared
+        : { lengths: options.lengths ?? {}, parameters: new Map(), streams: 0 };
   }
 
   /** Every parameter declared so far, in order of declaration. */
@@ -53,7 +60,8 @@ export class Scope {
   param(name: string, shape: readonly number[], initializer: Initializer | InitializerName): Tensor {
     const full = this.#prefix + name;
     const known = this.#shared.parameters.get(full);
-    if (known === undefined) this.#shared.parameters.set(full, { name: full, shape, initializer: parseInitializer(initializer) });
+    if (known === undefined)
+      this.#shared.parameters.set(full, { name: full, shape, initializer: parseInitializer(initializer) });
     else if (known.shape.join() !== shape.join()) {
       throw new ShapeError({
         where: `parameter "${full}"`,

@@ -100,7 +100,12 @@ export function traceOf(...values: readonly TensorLike[]): Trace {
     if (typeof value !== "number" && (found === undefined || value.trace.depth() > found.depth())) found = value.trace;
   }
   if (found === undefined) {
-    throw new ShapeError({ where: "an operation", given: "numbers only", expected: "at least one tensor", mend: "compute with plain numbers in TypeScript" });
+    throw new ShapeError({
+      where: "an operation",
+      given: "numbers only",
+      expected: "at least one tensor",
+      mend: "compute with plain numbers in TypeScript",
+    });
   }
   return found;
 }

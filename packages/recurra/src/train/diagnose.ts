@@ -6,12 +6,23 @@ import type { Batch, Model, StepResult } from "./model.ts";
 import { diagnosticProgram } from "./programs.ts";
 
 /** Examines the step again with the model's weights, which a failed step leaves as they were. */
-export function diagnose(model: Model, batch: Batch, step: number, { loss, gradientNorm }: StepResult, learningRate: number): TrainingError {
+export function diagnose(
+  model: Model,
+  batch: Batch,
+  step: number,
+  { loss, gradientNorm }: StepResult,
+  learningRate: number,
+): TrainingError {
   const where = `training step ${step}: the ${Number.isFinite(loss) ? "gradient" : "loss"}`;
   const given = Number.isFinite(loss) ? `not finite (norm ${gradientNorm})` : String(loss);
   const badInput = firstBadInput(model, batch);
   if (badInput !== undefined) {
-    return new TrainingError({ where, given: `${given}; ${badInput}`, expected: "finite numbers", mend: "replace missing values before training, or mask them in the loss" });
+    return new TrainingError({
+      where,
+      given: `${given}; ${badInput}`,
+      expected: "finite numbers",
+      mend: "replace missing values before training, or mask them in the loss",
+    });
   }
   const program = diagnosticProgram(model.network);
   const executable = new Executable({ diagnose: program });
@@ -29,10 +40,13 @@ export function diagnose(model: Model, batch: Batch, step: number, { loss, gradi
     const steps = sizeOf(type.axes[timeSlot]!, batch.sizes);
     const position = read(name).findIndex((value) => !Number.isFinite(value));
     // Read as [batch, time, features]: the first bad row need not be the earliest step, so every one is looked at.
-    if (position >= 0) earliest = Math.min(earliest ?? Number.POSITIVE_INFINITY, earliestStep(read(name), steps, product(type.shape)));
+    if (position >= 0)
+      earliest = Math.min(earliest ?? Number.POSITIVE_INFINITY, earliestStep(read(name), steps, product(type.shape)));
   }
   if (earliest !== undefined) found.push(`the state is not finite from timestep ${earliest + 1} on`);
-  const parameter = Object.keys(program.outputs).find((name) => name.startsWith("gradient.") && read(name).some((value) => !Number.isFinite(value)));
+  const parameter = Object.keys(program.outputs).find(
+    (name) => name.startsWith("gradient.") && read(name).some((value) => !Number.isFinite(value)),
+  );
   if (parameter !== undefined) found.push(`the gradient of "${parameter.slice("gradient.".length)}" is not finite`);
   return new TrainingError({
     where,
@@ -56,7 +70,9 @@ function firstBadInput(model: Model, batch: Batch): string | undefined {
     const type = model.network.inputs[name];
     const position = values.findIndex((value) => !Number.isFinite(value));
     if (type === undefined || position < 0) continue;
-    const perRow = product(type.shape) * type.axes.filter((axis) => axis !== "batch").reduce((count, axis) => count * sizeOf(axis, batch.sizes), 1);
+    const perRow =
+      product(type.shape) *
+      type.axes.filter((axis) => axis !== "batch").reduce((count, axis) => count * sizeOf(axis, batch.sizes), 1);
     return `input "${name}" holds ${values[position]} in row ${Math.floor(position / perRow) + 1} of the batch`;
   }
   return undefined;

@@ -6,7 +6,7 @@ import { Executable, type Numbers } from "../compile/executable.ts";
 import { initialValues } from "../init/initializers.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
 import { adam, type Clipping, type Optimizer } from "./optimizers.ts";
-import { accumulatorName, buildPrograms, type Network, type Watch } from "./programs.ts";
+import { accumulatorName, averageName, buildPrograms, type Network, type Watch } from "./programs.ts";
 
 /** One batch: the size of every axis, and the numbers of every input as [batch, time, features]. */
 export interface Batch {
@@ -20,6 +20,11 @@ export interface ModelOptions {
   /** Default Adam. */
   readonly optimizer?: Optimizer;
   readonly clipping?: Clipping;
+  /**
+   * Keep a moving average of the weights with this decay, between 0 and 1; training validates and keeps the average. It rises
+   * to the decay as min(decay, (1 + t) / (10 + t)). Default: none.
+   */
+  readonly averageDecay?: number;
   /** The same bits on every machine, at some cost in speed. Default false. */
   readonly strict?: boolean;
   /** Sees the training program after each pass. */
@@ -41,17 +46,31 @@ export class Model {
   readonly optimizer: Optimizer;
   readonly parameters: readonly ParameterSpec[];
   readonly #executable: Executable;
+  readonly #averageDecay: number | undefined;
   #steps = 0;
 
-  constructor(network: Network, { seed = 1, optimizer = adam(), clipping = {}, strict = false, watch }: ModelOptions = {}) {
-    const { parameters, predict, evaluate, train } = buildPrograms(network, { optimizer, clipping }, watch);
+  constructor(
+    network: Network,
+    { seed = 1, optimizer = adam(), clipping = {}, averageDecay, strict = false, watch }: ModelOptions = {},
+  ) {
+    const averaging = averageDecay !== undefined;
+    const { parameters, predict, evaluate, train } = buildPrograms(network, { optimizer, clipping, averaging }, watch);
+    this.#averageDecay = averageDecay;
     this.network = network;
     this.seed = seed;
     this.optimizer = optimizer;
     this.parameters = parameters;
     this.#executable = new Executable({ predict, evaluate, train }, { strict });
     const random = createRandom(seed);
-    this.setWeights(new Map(parameters.map(({ name, shape, initializer }) => [name, initialValues(initializer, shape, random.fork(name))])));
+    this.setWeights(
+      new Map(
+        parameters.map(({ name, shape, initializer }) => [name, initialValues(initializer, shape, random.fork(name))]),
+      ),
+    );
+    for (const { name } of parameters) {
+      if (!this.#executable.params.has(averageName(name))) continue;
+      this.#executable.param(averageName(name)).set(this.#executable.param(name));
+    }
   }
 
   get parameterCount(): number {
@@ -71,7 +90,9 @@ export class Model {
   /** Named outputs of the network, each as [batch, time, features]. */
   predict(batch: Batch): Readonly<Record<string, Float32Array<ArrayBuffer>>> {
     this.#executable.call("predict", batch.sizes, this.#feeds(batch, {}));
-    return Object.fromEntries(this.#executable.outputs("predict").map((name) => [name, this.#executable.output("predict", name, batch.sizes)]));
+    return Object.fromEntries(
+      this.#executable.outputs("predict").map((name) => [name, this.#executable.output("predict", name, batch.sizes)]),
+    );
   }
 
   /** The loss without dropout. */
@@ -83,15 +104,31 @@ export class Model {
   /** One step of the optimizer. When loss or gradient are not finite nothing changes: look at the result. */
   trainStep(batch: Batch, learningRate: number): StepResult {
     const step = this.#steps + 1;
-    this.#executable.call("train", batch.sizes, this.#feeds(batch, { learningRate: [learningRate], ...wrap(this.optimizer.scalars(step)) }));
-    const result = { loss: this.#executable.scalar("train", "loss"), gradientNorm: this.#executable.scalar("train", "gradientNorm") };
+    this.#executable.call(
+      "train",
+      batch.sizes,
+      this.#feeds(batch, {
+        learningRate: [learningRate],
+        averageDecay: [this.#decayAt(step)],
+        ...wrap(this.optimizer.scalars(step)),
+      }),
+    );
+    const result = {
+      loss: this.#executable.scalar("train", "loss"),
+      gradientNorm: this.#executable.scalar("train", "gradientNorm"),
+    };
     if (Number.isFinite(result.gradientNorm)) this.#steps = step;
     return result;
   }
 
   /** A copy of the weights. */
   weights(): Weights {
-    return new Map(this.parameters.flatMap(({ name }) => (this.#executable.params.has(name) ? [[name, this.#executable.param(name).slice()] as const] : [])));
+    return this.#copies((name) => name);
+  }
+
+  /** A copy of their moving average; of the weights themselves when none is kept. */
+  averagedWeights(): Weights {
+    return this.#averageDecay === undefined ? this.weights() : this.#copies(averageName);
   }
 
   /** @throws ShapeError when a weight is missing, unknown or of another size. */
@@ -107,13 +144,17 @@ export class Model {
         });
       }
     }
-    for (const { name } of this.parameters) if (this.#executable.params.has(name)) this.#executable.param(name).set(weights.get(name)!);
+    for (const { name } of this.parameters)
+      if (this.#executable.params.has(name)) this.#executable.param(name).set(weights.get(name)!);
   }
 
   /** What the optimizer keeps between steps, to resume training exactly. */
   optimizerState(): { readonly steps: number; readonly accumulators: Weights } {
     const names = this.#accumulatorNames();
-    return { steps: this.#steps, accumulators: new Map(names.map((name) => [name, this.#executable.param(name).slice()])) };
+    return {
+      steps: this.#steps,
+      accumulators: new Map(names.map((name) => [name, this.#executable.param(name).slice()])),
+    };
   }
 
   setOptimizerState(state: { readonly steps: number; readonly accumulators: Weights }): void {
@@ -124,6 +165,19 @@ export class Model {
   /** The seed of the random masks of the next step, a whole number below 2^24. */
   maskSeed(): number {
     return mix32(mix32(this.seed) ^ this.#steps) & 0xffffff;
+  }
+
+  #copies(storedAs: (name: string) => string): Weights {
+    const { params } = this.#executable;
+    return new Map(
+      this.parameters.flatMap(({ name }) =>
+        params.has(storedAs(name)) ? [[name, this.#executable.param(storedAs(name)).slice()] as const] : [],
+      ),
+    );
+  }
+
+  #decayAt(step: number): number {
+    return Math.min(this.#averageDecay ?? 0, (1 + step) / (10 + step));
   }
 
   #accumulatorNames(): string[] {

@@ -1,5 +1,5 @@
 /** Optimizers as equations: they are traced into the training step and fused like everything else. */
-import { add, div, minimum, maximum, mul, sqrt, sub } from "../trace/operations.ts";
+import { add, div, maximum, minimum, mul, sqrt, sub } from "../trace/operations.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
 /** What one update reads besides gradient and weight. */
@@ -29,7 +29,13 @@ export interface Optimizer {
  *
  *     v ← μ v + g;   w ← w − η v   (Nesterov: w ← w − η (g + μ v))
  */
-export function sgd({ momentum = 0, nesterov = false }: { readonly momentum?: number; readonly nesterov?: boolean } = {}): Optimizer {
+export function sgd({
+  momentum = 0,
+  nesterov = false,
+}: {
+  readonly momentum?: number;
+  readonly nesterov?: boolean;
+} = {}): Optimizer {
   return {
     name: "sgd",
     settings: { momentum, nesterov },
@@ -61,11 +67,18 @@ export function adam(options: AdamOptions = {}): Optimizer {
 }
 
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019): w shrinks by η · decay · w at each step. */
-export function adamW({ weightDecay = 0.01, ...options }: AdamOptions & { readonly weightDecay?: number } = {}): Optimizer {
+export function adamW({
+  weightDecay = 0.01,
+  ...options
+}: AdamOptions & { readonly weightDecay?: number } = {}): Optimizer {
   return adamFamily("adamW", options, weightDecay);
 }
 
-function adamFamily(name: string, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions, weightDecay: number): Optimizer {
+function adamFamily(
+  name: string,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions,
+  weightDecay: number,
+): Optimizer {
   return {
     name,
     settings: { beta1, beta2, epsilon, weightDecay },
@@ -90,7 +103,11 @@ export interface Clipping {
 }
 
 /** Clips each gradient; `norm` is the norm of the whole before clipping. */
-export function clip(gradients: readonly Tensor[], norm: Tensor, { norm: largest, value }: Clipping): readonly Tensor[] {
+export function clip(
+  gradients: readonly Tensor[],
+  norm: Tensor,
+  { norm: largest, value }: Clipping,
+): readonly Tensor[] {
   const scale = largest === undefined ? undefined : minimum(1, div(largest, add(norm, 1e-6)));
   return gradients.map((gradient) => {
     const scaled = scale === undefined ? gradient : mul(gradient, scale);

@@ -4,7 +4,7 @@ import type { Axis, TensorType } from "../base/shapes.ts";
 import { scalarType } from "../base/shapes.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
 import type { NodeId, Program } from "../ir/nodes.ts";
-import { add, broadcast, less, lengthMask, select, sqrt, square, sumAll } from "../trace/operations.ts";
+import { add, broadcast, lengthMask, less, mul, select, sqrt, square, sub, sumAll } from "../trace/operations.ts";
 import { type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
 import { type Clipping, clip, type Optimizer } from "./optimizers.ts";
@@ -26,6 +26,8 @@ export interface Network {
 export interface TrainingOptions {
   readonly optimizer: Optimizer;
   readonly clipping?: Clipping;
+  /** Keep an exponential moving average of the weights beside them (Polyak averaging). Default false. */
+  readonly averaging?: boolean;
 }
 
 export interface NetworkPrograms {
@@ -48,7 +50,11 @@ export function buildPrograms(network: Network, training: TrainingOptions, watch
     parameters: still.parameters,
     predict: optimized("predict", still.outputs),
     evaluate: optimized("evaluate", still.loss),
-    train: optimized("train", withUpdates(optimized("train", noisy.loss), noisy.parameters, training, watch), afterGradient),
+    train: optimized(
+      "train",
+      withUpdates(optimized("train", noisy.loss), noisy.parameters, training, watch),
+      afterGradient,
+    ),
   };
 }
 
@@ -57,10 +63,15 @@ export function lengthsInput(axis: Axis): string {
   return axis === "time" ? "lengths" : `lengths.${axis}`;
 }
 
-function traceNetwork(network: Network, training: boolean): { parameters: readonly ParameterSpec[]; outputs: Program; loss: Program } {
+function traceNetwork(
+  network: Network,
+  training: boolean,
+): { parameters: readonly ParameterSpec[]; outputs: Program; loss: Program } {
   const trace = new Trace();
   const axes = network.variableLengths ?? [];
-  const lengths = Object.fromEntries(axes.map((axis) => [axis, trace.input(lengthsInput(axis), { axes: ["batch"], shape: [1] })]));
+  const lengths = Object.fromEntries(
+    axes.map((axis) => [axis, trace.input(lengthsInput(axis), { axes: ["batch"], shape: [1] })]),
+  );
   const seed = trace.input("seed", scalarType);
   const scope = new Scope({ trace, training, seed, lengths });
   // Padding is replaced by zeros where it enters: whatever it holds, NaN included, reaches neither result nor gradient.
@@ -87,28 +98,50 @@ export function accumulatorName(accumulator: string, parameter: string): string 
   return `optimizer.${accumulator}.${parameter}`;
 }
 
+/** Name under which the moving average of a weight is kept. */
+export function averageName(parameter: string): string {
+  return `average.${parameter}`;
+}
+
 /** The gradient of every parameter, its norm, clipping and the optimizer's update, behind the loss. */
-function withUpdates(program: Program, parameters: readonly ParameterSpec[], { optimizer, clipping = {} }: TrainingOptions, watch?: Watch): Program {
+function withUpdates(
+  program: Program,
+  parameters: readonly ParameterSpec[],
+  { optimizer, clipping = {}, averaging = false }: TrainingOptions,
+  watch?: Watch,
+): Program {
   const trace = Trace.resume(program.graph);
   const weights = parameterNodes(program, parameters);
-  const gradientTensors = gradients(trace.builder, program.outputs["loss"]!, [...weights.values()]).map((id) => trace.tensor(id));
+  const gradientTensors = gradients(trace.builder, program.outputs["loss"]!, [...weights.values()]).map((id) =>
+    trace.tensor(id),
+  );
   watch?.("train", "gradient", { graph: trace.builder.finish(), outputs: program.outputs, updates: {} });
 
   const norm = sqrt(gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part)));
   const clipped = clip(gradientTensors, norm, clipping);
   const learningRate = trace.input("learningRate", scalarType);
-  const scalars = Object.fromEntries(Object.keys(optimizer.scalars(1)).map((name) => [name, trace.input(name, scalarType)]));
+  const scalars = Object.fromEntries(
+    Object.keys(optimizer.scalars(1)).map((name) => [name, trace.input(name, scalarType)]),
+  );
   // A step whose gradient is not finite changes nothing, so that the weights can still be looked at and saved.
   const finite = less(norm, Number.POSITIVE_INFINITY);
+  const decay = averaging ? trace.input("averageDecay", scalarType) : undefined;
   const updates: Record<string, NodeId> = {};
   [...weights].forEach(([name, id], i) => {
     const weight = trace.tensor(id);
     const accumulators = Object.fromEntries(
-      optimizer.accumulators.map((accumulator) => [accumulator, trace.param(accumulatorName(accumulator, name), weight.type.shape)]),
+      optimizer.accumulators.map((accumulator) => [
+        accumulator,
+        trace.param(accumulatorName(accumulator, name), weight.type.shape),
+      ]),
     );
     const next = optimizer.update(weight, clipped[i]!, accumulators, { learningRate, scalars });
     const guarded = (value: Tensor, old: Tensor) => broadcast(select(finite, value, old), old.type).id;
     updates[name] = guarded(next.weight, weight);
+    if (decay !== undefined) {
+      const average = trace.param(averageName(name), weight.type.shape);
+      updates[averageName(name)] = guarded(add(mul(decay, average), mul(sub(1, decay), next.weight)), average);
+    }
     for (const [accumulator, old] of Object.entries(accumulators)) {
       updates[accumulatorName(accumulator, name)] = guarded(next.accumulators[accumulator]!, old);
     }
@@ -125,7 +158,10 @@ export function diagnosticProgram(network: Network): Program {
     if (node.kind !== "scan") return;
     const scan = position as NodeId; // The position in the list is the id.
     const first = node.body.outputs.length;
-    trace.builder.replaceScan(scan, { ...node, body: { ...node.body, outputs: [...node.body.outputs, ...node.body.next] } });
+    trace.builder.replaceScan(scan, {
+      ...node,
+      body: { ...node.body, outputs: [...node.body.outputs, ...node.body.next] },
+    });
     node.body.next.forEach((_, k) => {
       outputs[`states.${scan}.${k}`] = trace.builder.add({ kind: "pick", scan, port: "stacked", index: first + k });
     });

@@ -32,9 +32,32 @@ export interface TrainOptions {
 }
 
 export type TrainEvent =
-  | { readonly event: "progress"; readonly epoch: number; readonly epochs: number; readonly step: number; readonly steps: number; readonly loss: number; readonly sequencesPerSecond: number; readonly secondsLeft: number }
-  | { readonly event: "epoch"; readonly epoch: number; readonly epochs: number; readonly loss: number; readonly validationLoss: number; readonly best: boolean; readonly seconds: number; readonly sequencesPerSecond: number }
-  | { readonly event: "done"; readonly stopped: "epochs" | "patience" | "loss" | "aborted"; readonly best: { readonly epoch: number; readonly validationLoss: number }; readonly seconds: number };
+  | {
+      readonly event: "progress";
+      readonly epoch: number;
+      readonly epochs: number;
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly sequencesPerSecond: number;
+      readonly secondsLeft: number;
+    }
+  | {
+      readonly event: "epoch";
+      readonly epoch: number;
+      readonly epochs: number;
+      readonly loss: number;
+      readonly validationLoss: number;
+      readonly best: boolean;
+      readonly seconds: number;
+      readonly sequencesPerSecond: number;
+    }
+  | {
+      readonly event: "done";
+      readonly stopped: "epochs" | "patience" | "loss" | "aborted";
+      readonly best: { readonly epoch: number; readonly validationLoss: number };
+      readonly seconds: number;
+    };
 
 /** A loss this many times the first one has left the reach of any schedule. */
 const divergenceFactor = 1e4;
@@ -46,7 +69,16 @@ const divergenceFactor = 1e4;
  * beyond all bounds; OptionError for options outside their range.
  */
 export async function* train(model: Model, options: TrainOptions): AsyncGenerator<TrainEvent, void, undefined> {
-  const { data, validation, epochs, batchSize = 32, learningRate = 1e-3, patience = Number.POSITIVE_INFINITY, signal, progressEveryMs = 100 } = options;
+  const {
+    data,
+    validation,
+    epochs,
+    batchSize = 32,
+    learningRate = 1e-3,
+    patience = Number.POSITIVE_INFINITY,
+    signal,
+    progressEveryMs = 100,
+  } = options;
   checkOptions(options, batchSize, learningRate);
   const schedule = parseSchedule(options.schedule ?? "constant");
   const stepsPerEpoch = Math.min(Math.ceil(data.count / batchSize), options.stepsPerEpoch ?? Number.POSITIVE_INFINITY);
@@ -67,9 +99,11 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
       const position = (epoch - 1) * stepsPerEpoch + step;
       const rate = learningRate * schedule(position / (epochs * stepsPerEpoch), position);
       const result = model.trainStep(batch, rate);
-      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) throw diagnose(model, batch, model.steps + 1, result, rate);
+      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm))
+        throw diagnose(model, batch, model.steps + 1, result, rate);
       firstLoss ??= result.loss;
-      if (result.loss > divergenceFactor * Math.max(firstLoss, 1e-3)) throw diverged(model.steps, firstLoss, result.loss, learningRate);
+      if (result.loss > divergenceFactor * Math.max(firstLoss, 1e-3))
+        throw diverged(model.steps, firstLoss, result.loss, learningRate);
       const size = batch.sizes["batch"] ?? 1;
       lossSum += result.loss * size;
       lossCount += size;
@@ -78,7 +112,16 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
       if (now - lastTurn >= progressEveryMs) {
         const seconds = (now - started) / 1000;
         const share = (position + 1) / (epochs * stepsPerEpoch);
-        yield { event: "progress", epoch, epochs, step: step + 1, steps: stepsPerEpoch, loss: lossSum / lossCount, sequencesPerSecond: samplesSeen / seconds, secondsLeft: (seconds * (1 - share)) / share };
+        yield {
+          event: "progress",
+          epoch,
+          epochs,
+          step: step + 1,
+          steps: stepsPerEpoch,
+          loss: lossSum / lossCount,
+          sequencesPerSecond: samplesSeen / seconds,
+          secondsLeft: (seconds * (1 - share)) / share,
+        };
         await turn();
         lastTurn = performance.now();
       }
@@ -88,12 +131,26 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
       }
     }
     const loss = lossSum / lossCount;
+    const own = model.weights();
+    const averaged = model.averagedWeights();
+    model.setWeights(averaged);
     const validationLoss = validation === undefined ? loss : meanLoss(model, validation, Math.max(batchSize, 256));
-    if (!Number.isFinite(validationLoss)) throw diverged(model.steps, firstLoss ?? Number.NaN, validationLoss, learningRate);
+    model.setWeights(own);
+    if (!Number.isFinite(validationLoss))
+      throw diverged(model.steps, firstLoss ?? Number.NaN, validationLoss, learningRate);
     const isBest = best === undefined || validationLoss < best.validationLoss;
-    if (isBest) best = { epoch, validationLoss, weights: model.weights() };
+    if (isBest) best = { epoch, validationLoss, weights: averaged };
     const seconds = (performance.now() - epochStarted) / 1000;
-    yield { event: "epoch", epoch, epochs, loss, validationLoss, best: isBest, seconds, sequencesPerSecond: lossCount / seconds };
+    yield {
+      event: "epoch",
+      epoch,
+      epochs,
+      loss,
+      validationLoss,
+      best: isBest,
+      seconds,
+      sequencesPerSecond: lossCount / seconds,
+    };
     await turn();
     if (signal?.aborted === true) {
       stopped = "aborted";
@@ -109,14 +166,21 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
     }
   }
   if (best !== undefined) model.setWeights(best.weights);
-  yield { event: "done", stopped, best: { epoch: best?.epoch ?? 0, validationLoss: best?.validationLoss ?? Number.NaN }, seconds: (performance.now() - started) / 1000 };
+  yield {
+    event: "done",
+    stopped,
+    best: { epoch: best?.epoch ?? 0, validationLoss: best?.validationLoss ?? Number.NaN },
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 
 /** The mean loss over samples, without dropout. */
 export function meanLoss(model: Model, samples: Samples, batchSize: number): number {
   let sum = 0;
   for (let start = 0; start < samples.count; start += batchSize) {
-    const batch = samples.batch(Int32Array.from({ length: Math.min(batchSize, samples.count - start) }, (_, i) => start + i));
+    const batch = samples.batch(
+      Int32Array.from({ length: Math.min(batchSize, samples.count - start) }, (_, i) => start + i),
+    );
     sum += model.evaluate(batch) * (batch.sizes["batch"] ?? 1);
   }
   return sum / samples.count;
@@ -133,10 +197,20 @@ function checkOptions(options: TrainOptions, batchSize: number, learningRate: nu
   const whole = { epochs: options.epochs, batchSize, samples: options.data.count };
   for (const [name, given] of Object.entries(whole)) {
     if (Number.isInteger(given) && given >= 1) continue;
-    throw new OptionError({ where: `train: ${name}`, given: String(given), expected: "1, 2, 3, …", mend: name === "samples" ? "give at least one sample" : "give a positive whole number" });
+    throw new OptionError({
+      where: `train: ${name}`,
+      given: String(given),
+      expected: "1, 2, 3, …",
+      mend: name === "samples" ? "give at least one sample" : "give a positive whole number",
+    });
   }
   if (!(learningRate > 0 && learningRate < Number.POSITIVE_INFINITY)) {
-    throw new OptionError({ where: "train: learningRate", given: String(learningRate), expected: "a positive number", mend: "1e-3 is a good start for Adam" });
+    throw new OptionError({
+      where: "train: learningRate",
+      given: String(learningRate),
+      expected: "a positive number",
+      mend: "1e-3 is a good start for Adam",
+    });
   }
 }
 

@@ -1,8 +1,28 @@
 /** The float64 meaning of every node, in plain loops. Slow and obvious on purpose: every fast path is compared with it. */
 import { InternalError, ShapeError } from "../../base/errors.ts";
 import { hashUniform } from "../../base/random.ts";
-import { type Axis, type AxisSizes, elementCount, formatType, orderAxes, rowCount, sizeOf, type TensorType } from "../../base/shapes.ts";
-import { type BinaryKind, type Graph, isBinary, isUnary, type Node, type NodeId, type NodeOf, type Program, type ScanNode, type UnaryKind } from "../../ir/nodes.ts";
+import {
+  type Axis,
+  type AxisSizes,
+  elementCount,
+  formatType,
+  orderAxes,
+  rowCount,
+  sizeOf,
+  type TensorType,
+} from "../../base/shapes.ts";
+import {
+  type BinaryKind,
+  type Graph,
+  isBinary,
+  isUnary,
+  type Node,
+  type NodeId,
+  type NodeOf,
+  type Program,
+  type ScanNode,
+  type UnaryKind,
+} from "../../ir/nodes.ts";
 import { elementType } from "../../ir/shapes.ts";
 
 /** A tensor in the order its type is printed in: first axis outermost, last feature innermost. */
@@ -49,7 +69,12 @@ class Evaluation {
   readonly #values: (Value | undefined)[] = [];
   readonly #scans = new Map<NodeId, { final: Value[]; stacked: Value[] }>();
 
-  constructor(graph: Graph, sizes: AxisSizes, leaf: (node: Leaf, type: TensorType) => Value, positions: Readonly<Record<Axis, number>> = {}) {
+  constructor(
+    graph: Graph,
+    sizes: AxisSizes,
+    leaf: (node: Leaf, type: TensorType) => Value,
+    positions: Readonly<Record<Axis, number>> = {},
+  ) {
     graph.nodes.forEach((node, position) => {
       const id = position as NodeId; // The position in the list is the id.
       const type = graph.types[id]!;
@@ -64,9 +89,16 @@ class Evaluation {
     return value;
   }
 
-  #evaluate(node: Exclude<Node, ScanNode>, type: TensorType, sizes: AxisSizes, leaf: (node: Leaf, type: TensorType) => Value, positions: Readonly<Record<Axis, number>>): Value {
+  #evaluate(
+    node: Exclude<Node, ScanNode>,
+    type: TensorType,
+    sizes: AxisSizes,
+    leaf: (node: Leaf, type: TensorType) => Value,
+    positions: Readonly<Record<Axis, number>>,
+  ): Value {
     if (isUnary(node)) return pointwise(type, sizes, [this.of(node.x)], ([x]) => unaryMeaning[node.kind](x!));
-    if (isBinary(node)) return pointwise(type, sizes, [this.of(node.a), this.of(node.b)], ([a, b]) => binaryMeaning[node.kind](a!, b!));
+    if (isBinary(node))
+      return pointwise(type, sizes, [this.of(node.a), this.of(node.b)], ([a, b]) => binaryMeaning[node.kind](a!, b!));
     switch (node.kind) {
       case "input":
       case "param":
@@ -85,12 +117,19 @@ class Evaluation {
         // Inside a scan the step counts like a position along an axis of the type.
         const axes = orderAxes([...type.axes, ...Object.keys(positions)]);
         return generate(type, sizes, (index) => {
-          const along = axes.map((axis) => (type.axes.includes(axis) ? index[type.axes.indexOf(axis)]! : positions[axis]!));
+          const along = axes.map((axis) =>
+            type.axes.includes(axis) ? index[type.axes.indexOf(axis)]! : positions[axis]!,
+          );
           return hashUniform(seed, node.stream, [...along, ...index.slice(type.axes.length)]);
         });
       }
       case "select":
-        return pointwise(type, sizes, [this.of(node.condition), this.of(node.a), this.of(node.b)], ([condition, a, b]) => (condition !== 0 ? a! : b!));
+        return pointwise(
+          type,
+          sizes,
+          [this.of(node.condition), this.of(node.a), this.of(node.b)],
+          ([condition, a, b]) => (condition !== 0 ? a! : b!),
+        );
       case "broadcast":
       case "stopGradient":
         return pointwise(type, sizes, [this.of(node.x)], ([x]) => x!);
@@ -132,7 +171,13 @@ class Evaluation {
         const table = this.of(node.table);
         const index = this.of(node.index);
         const features = type.shape[0]!;
-        return { type, data: Float64Array.from({ length: elementCount(type, sizes) }, (_, i) => table.data[index.data[Math.floor(i / features)]! * features + (i % features)]!) };
+        return {
+          type,
+          data: Float64Array.from(
+            { length: elementCount(type, sizes) },
+            (_, i) => table.data[index.data[Math.floor(i / features)]! * features + (i % features)]!,
+          ),
+        };
       }
       case "scatterAdd": {
         const x = this.of(node.x);
@@ -155,7 +200,12 @@ class Evaluation {
   }
 }
 
-function runScan(scan: ScanNode, outer: Evaluation, sizes: AxisSizes, positions: Readonly<Record<Axis, number>>): { final: Value[]; stacked: Value[] } {
+function runScan(
+  scan: ScanNode,
+  outer: Evaluation,
+  sizes: AxisSizes,
+  positions: Readonly<Record<Axis, number>>,
+): { final: Value[]; stacked: Value[] } {
   const steps = sizeOf(scan.axis, sizes);
   const { graph: body, next, outputs } = scan.body;
   const lengths = scan.lengths === undefined ? undefined : outer.of(scan.lengths);
@@ -184,14 +234,23 @@ function runScan(scan: ScanNode, outer: Evaluation, sizes: AxisSizes, positions:
     const axes = orderAxes([...type.axes, scan.axis]);
     return generate({ axes, shape: type.shape }, sizes, (index) => {
       const slot = axes.indexOf(scan.axis);
-      return at(stepped[index[slot]!]![j]!, sizes, index.filter((_, i) => i !== slot));
+      return at(
+        stepped[index[slot]!]![j]!,
+        sizes,
+        index.filter((_, i) => i !== slot),
+      );
     });
   });
   return { final: states, stacked };
 }
 
 /** Rows that are not alive take the value of `otherwise`, or 0. A value without a batch axis is alive while any row is. */
-function keepRows(value: Value, alive: (batch: number) => boolean, otherwise: Float64Array | undefined, sizes: AxisSizes): Value {
+function keepRows(
+  value: Value,
+  alive: (batch: number) => boolean,
+  otherwise: Float64Array | undefined,
+  sizes: AxisSizes,
+): Value {
   const batch = sizes["batch"] ?? 1;
   const slot = value.type.axes.indexOf("batch");
   const anyAlive = Array.from({ length: batch }, (_, b) => alive(b)).some(Boolean) || batch === 0;
@@ -206,7 +265,8 @@ function keepRows(value: Value, alive: (batch: number) => boolean, otherwise: Fl
 function stepOf(sequence: Value, axis: Axis, t: number, type: TensorType, sizes: AxisSizes): Value {
   const slot = sequence.type.axes.indexOf(axis);
   const element = elementType(sequence.type, axis);
-  if (formatType(element) !== formatType(type)) throw new InternalError(`element ${formatType(type)} of ${formatType(sequence.type)}`);
+  if (formatType(element) !== formatType(type))
+    throw new InternalError(`element ${formatType(type)} of ${formatType(sequence.type)}`);
   return generate(type, sizes, (index) => at(sequence, sizes, [...index.slice(0, slot), t, ...index.slice(slot)]));
 }
 
@@ -240,7 +300,10 @@ function reduce(node: NodeOf<"reduce">, x: Value, type: TensorType, sizes: AxisS
   const strides = stridesOf(type, sizes);
   each(x.type, sizes, (index, position) => {
     const kept = index.filter((_, i) => i >= x.type.axes.length || !node.axes.includes(x.type.axes[i]!));
-    const slot = kept.reduce((sum, at, i) => sum + (i >= type.axes.length && node.dims.includes(i - type.axes.length) ? 0 : at * strides[i]!), 0);
+    const slot = kept.reduce(
+      (sum, at, i) => sum + (i >= type.axes.length && node.dims.includes(i - type.axes.length) ? 0 : at * strides[i]!),
+      0,
+    );
     data[slot] = node.op === "sum" ? data[slot]! + x.data[position]! : Math.max(data[slot]!, x.data[position]!);
   });
   return { type, data };
@@ -253,7 +316,8 @@ function matmul(node: NodeOf<"matmul">, x: Value, weight: Value, type: TensorTyp
   for (let row = 0; row < rowCount(type, sizes); row++) {
     for (let n = 0; n < outputs; n++) {
       let dot = 0;
-      for (let k = 0; k < inputs; k++) dot += x.data[row * inputs + k]! * weight.data[node.transposed ? k * width + n : n * width + k]!;
+      for (let k = 0; k < inputs; k++)
+        dot += x.data[row * inputs + k]! * weight.data[node.transposed ? k * width + n : n * width + k]!;
       data[row * outputs + n] = dot;
     }
   }
@@ -277,7 +341,12 @@ function outer(a: Value, b: Value, type: TensorType, sizes: AxisSizes): Value {
   return { type, data };
 }
 
-function pointwise(type: TensorType, sizes: AxisSizes, inputs: readonly Value[], compute: (values: number[]) => number): Value {
+function pointwise(
+  type: TensorType,
+  sizes: AxisSizes,
+  inputs: readonly Value[],
+  compute: (values: number[]) => number,
+): Value {
   const readers = inputs.map((input) => broadcastReader(input, type, sizes));
   return generate(type, sizes, (index) => compute(readers.map((read) => read(index))));
 }

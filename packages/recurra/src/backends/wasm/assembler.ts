@@ -130,7 +130,8 @@ export class Code {
   }
   i32x4(a: number, b: number, c: number, d: number): this {
     this.bytes.push(0xfd, 12);
-    for (const lane of [a, b, c, d]) this.bytes.push(lane & 255, (lane >> 8) & 255, (lane >> 16) & 255, (lane >> 24) & 255);
+    for (const lane of [a, b, c, d])
+      this.bytes.push(lane & 255, (lane >> 8) & 255, (lane >> 16) & 255, (lane >> 24) & 255);
     return this;
   }
 
@@ -224,7 +225,12 @@ export class ModuleAssembler {
   #globals = 0;
 
   /** All imports come before the first function. */
-  importFunction(module: string, name: string, parameters: readonly ValueType[], results: readonly ValueType[] = []): FunctionIndex {
+  importFunction(
+    module: string,
+    name: string,
+    parameters: readonly ValueType[],
+    results: readonly ValueType[] = [],
+  ): FunctionIndex {
     const index = this.#imports.push({ module, name, typeIndex: this.#type(parameters, results) }) - 1;
     return index as FunctionIndex; // Imported functions are numbered first.
   }
@@ -251,13 +257,33 @@ export class ModuleAssembler {
       bytes.push(id, ...unsigned(body.length));
       for (const byte of body) bytes.push(byte);
     };
-    section(1, this.#types.map((type) => type.split(",").map(Number)));
+    section(
+      1,
+      this.#types.map((type) => type.split(",").map(Number)),
+    );
     const memory = [...text("env"), ...text("memory"), 0x02, 0x00, 1];
-    section(2, [memory, ...this.#imports.map((i) => [...text(i.module), ...text(i.name), 0x00, ...unsigned(i.typeIndex)])]);
-    section(3, this.#functions.map((f) => unsigned(f.typeIndex)));
-    section(6, Array.from({ length: this.#globals }, () => [i32, 1, 0x41, 0, 0x0b]));
-    section(7, this.#functions.flatMap((f, i) => (f.name === undefined ? [] : [[...text(f.name), 0x00, ...unsigned(this.#imports.length + i)]])));
-    section(10, this.#functions.map((f) => functionBody(f.code)));
+    section(2, [
+      memory,
+      ...this.#imports.map((i) => [...text(i.module), ...text(i.name), 0x00, ...unsigned(i.typeIndex)]),
+    ]);
+    section(
+      3,
+      this.#functions.map((f) => unsigned(f.typeIndex)),
+    );
+    section(
+      6,
+      Array.from({ length: this.#globals }, () => [i32, 1, 0x41, 0, 0x0b]),
+    );
+    section(
+      7,
+      this.#functions.flatMap((f, i) =>
+        f.name === undefined ? [] : [[...text(f.name), 0x00, ...unsigned(this.#imports.length + i)]],
+      ),
+    );
+    section(
+      10,
+      this.#functions.map((f) => functionBody(f.code)),
+    );
     return Uint8Array.from(bytes);
   }
 

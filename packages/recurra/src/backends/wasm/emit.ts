@@ -34,10 +34,14 @@ export function emitModule(programs: readonly ProgramToEmit[], axes: readonly Ax
   };
   const globals = new Map(axes.map((axis) => [axis, module.global()]));
   for (const { name, plan, addresses } of programs) {
-    const context: EmitContext = { module, addressOf: (buffer) => addresses[buffer]!, sizeGlobal: (axis) => globals.get(axis)! };
+    const context: EmitContext = {
+      module,
+      addressOf: (buffer) => addresses[buffer]!,
+      sizeGlobal: (axis) => globals.get(axis)!,
+    };
     const loops = emitLoops(context, plan.commands, []);
     module.function(name, i32s(axes.length), (code) => {
-      axes.forEach((axis, i) => code.get(code.parameter(i)).setGlobal(globals.get(axis)!));
+      for (const [i, axis] of axes.entries()) code.get(code.parameter(i)).setGlobal(globals.get(axis)!);
       emitCommands(code, context, kernels, loops, plan.commands, []);
     });
   }
@@ -55,7 +59,8 @@ function emitLoops(context: EmitContext, commands: readonly Command[], enclosing
   const found = new Map<Command, FunctionIndex>();
   for (const command of commands) {
     if (command.kind === "scan") {
-      for (const [inner, index] of emitLoops(context, command.body, [...enclosing, command.axis])) found.set(inner, index);
+      for (const [inner, index] of emitLoops(context, command.body, [...enclosing, command.axis]))
+        found.set(inner, index);
     } else if (command.kind === "loop") {
       const index = context.module.function(undefined, i32s(enclosing.length), (code) => {
         emitLoop(code, context, command, new Map(enclosing.map((axis, i) => [axis, code.parameter(i)])));
@@ -71,8 +76,16 @@ interface Enclosing {
   readonly step: Local;
 }
 
-function emitCommands(code: Code, context: EmitContext, kernels: Kernels, loops: LoopFunctions, commands: readonly Command[], enclosing: readonly Enclosing[]): void {
-  const address = (access: Access) => pushAddress(code, context, access, new Map(enclosing.map(({ axis, step }) => [axis, step])));
+function emitCommands(
+  code: Code,
+  context: EmitContext,
+  kernels: Kernels,
+  loops: LoopFunctions,
+  commands: readonly Command[],
+  enclosing: readonly Enclosing[],
+): void {
+  const address = (access: Access) =>
+    pushAddress(code, context, access, new Map(enclosing.map(({ axis, step }) => [axis, step])));
   const push = (...values: readonly (Size | number)[]) => {
     for (const value of values) pushSize(code, context, value);
   };
@@ -108,13 +121,20 @@ function emitCommands(code: Code, context: EmitContext, kernels: Kernels, loops:
         emitRowMoves(code, context, command, address);
         break;
       case "scan":
-        emitScan(code, context, command, (step) => emitCommands(code, context, kernels, loops, command.body, [...enclosing, { axis: command.axis, step }]));
+        emitScan(code, context, command, (step) =>
+          emitCommands(code, context, kernels, loops, command.body, [...enclosing, { axis: command.axis, step }]),
+        );
         break;
     }
   }
 }
 
-function emitScan(code: Code, context: EmitContext, scan: Extract<Command, { kind: "scan" }>, body: (step: Local) => void): void {
+function emitScan(
+  code: Code,
+  context: EmitContext,
+  scan: Extract<Command, { kind: "scan" }>,
+  body: (step: Local) => void,
+): void {
   const [remaining, step] = [code.local(i32), code.local(i32)];
   code.getGlobal(context.sizeGlobal(scan.axis)).set(remaining);
   if (scan.direction === "forward") code.i32(0).set(step);
@@ -126,8 +146,19 @@ function emitScan(code: Code, context: EmitContext, scan: Extract<Command, { kin
 }
 
 /** Rows of a table to rows of a tensor, or back, added. */
-function emitRowMoves(code: Code, context: EmitContext, command: Extract<Command, { kind: "gather" | "scatterAdd" }>, address: (access: Access) => void): void {
-  const [row, index, dense, table, feature] = [0, 1, 2, 3, 4].map(() => code.local(i32)) as [Local, Local, Local, Local, Local];
+function emitRowMoves(
+  code: Code,
+  context: EmitContext,
+  command: Extract<Command, { kind: "gather" | "scatterAdd" }>,
+  address: (access: Access) => void,
+): void {
+  const [row, index, dense, table, feature] = [0, 1, 2, 3, 4].map(() => code.local(i32)) as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
   const gather = command.kind === "gather";
   const rows = gather ? command.target : command.source;
   const tableAccess = gather ? command.table : command.target;
@@ -141,14 +172,23 @@ function emitRowMoves(code: Code, context: EmitContext, command: Extract<Command
   code.set(row);
   code.times(row, () => {
     address(tableAccess);
-    code.get(index).f32Load(0).do("i32.trunc_f32_s").i32(tableRow * 4).do("i32.mul", "i32.add").set(table);
+    code
+      .get(index)
+      .f32Load(0)
+      .do("i32.trunc_f32_s")
+      .i32(tableRow * 4)
+      .do("i32.mul", "i32.add")
+      .set(table);
     code.get(denseStart).set(dense).i32(command.features).set(feature);
     code.times(feature, () => {
       if (gather) code.get(dense).get(table).f32Load(0).f32Store(0);
       else code.get(table).get(table).f32Load(0).get(dense).f32Load(0).do("f32.add").f32Store(0);
       code.advance(dense, 4).advance(table, 4);
     });
-    for (const [pointer, stride] of [[index, command.index.stride], [denseStart, rows.stride]] as const) {
+    for (const [pointer, stride] of [
+      [index, command.index.stride],
+      [denseStart, rows.stride],
+    ] as const) {
       code.get(pointer);
       pushSize(code, context, stride);
       code.i32(2).do("i32.shl", "i32.add").set(pointer);
@@ -164,7 +204,12 @@ export function pushAddress(code: Code, context: EmitContext, access: Access, st
 }
 
 /** Leaves on the stack, in bytes, what start and the enclosing scans add to an access' address. */
-export function pushOffset(code: Code, context: EmitContext, access: Pick<Access, "start" | "strides">, steps: ReadonlyMap<Axis, Local>): void {
+export function pushOffset(
+  code: Code,
+  context: EmitContext,
+  access: Pick<Access, "start" | "strides">,
+  steps: ReadonlyMap<Axis, Local>,
+): void {
   pushSize(code, context, access.start);
   for (const [axis, step] of steps) {
     const stride = access.strides[axis];

@@ -4,7 +4,18 @@ import { type Axis, orderAxes } from "../../base/shapes.ts";
 import { type Code, i32, type Local, v128 } from "./assembler.ts";
 import { type EmitContext, pushOffset, pushSize } from "./emit.ts";
 import { unaryEmitters } from "./math.ts";
-import { type Access, type Dim, equalSize, type Loop, type LoopDim, type LoopOp, type Ref, size, type Size, times } from "./plan.ts";
+import {
+  type Access,
+  type Dim,
+  equalSize,
+  type Loop,
+  type LoopDim,
+  type LoopOp,
+  type Ref,
+  type Size,
+  size,
+  times,
+} from "./plan.ts";
 
 const none = size(0);
 const unit = size(1);
@@ -55,7 +66,8 @@ class LoopEmitter {
     for (const index of this.#indices.values()) this.#code.i32(0).set(index);
     this.#loop.ops.forEach((op, ref) => {
       if (op.kind === "literal") this.#code.f32x4(op.value).set(this.#values[ref]!);
-      if (op.kind === "step") this.#code.get(this.#steps.get(op.axis)!).do("f32.convert_i32_s", "f32x4.splat").set(this.#values[ref]!);
+      if (op.kind === "step")
+        this.#code.get(this.#steps.get(op.axis)!).do("f32.convert_i32_s", "f32x4.splat").set(this.#values[ref]!);
     });
     this.#level(0);
   }
@@ -84,8 +96,11 @@ class LoopEmitter {
     const code = this.#code;
     const dim = this.#dims[level];
     const count = dim?.size ?? unit;
-    const inner = (access: Access): Size => (dim === undefined ? none : (this.#pointerOf.get(access)!.strides[dim.name] ?? none));
-    const vectorizable = accessesOf(this.#loop).every((access) => equalSize(inner(access), none) || equalSize(inner(access), unit));
+    const inner = (access: Access): Size =>
+      dim === undefined ? none : (this.#pointerOf.get(access)!.strides[dim.name] ?? none);
+    const vectorizable = accessesOf(this.#loop).every(
+      (access) => equalSize(inner(access), none) || equalSize(inner(access), unit),
+    );
     const index = dim === undefined ? undefined : this.#indices.get(dim.name);
     if (index !== undefined) code.i32(0).set(index);
 
@@ -93,8 +108,13 @@ class LoopEmitter {
     this.#loop.ops.forEach((op, ref) => {
       if (op.kind === "load" && equalSize(inner(op.access), none)) this.#load(op.access, level, "splat", ref);
     });
-    const reductions = this.#loop.reductions.map((reduction, i) => ({ ...reduction, sum: this.#sums[i]!, register: equalSize(inner(reduction.access), none) }));
-    for (const { op, sum, register } of reductions) if (register) code.f32x4(op === "sum" ? 0 : Number.NEGATIVE_INFINITY).set(sum);
+    const reductions = this.#loop.reductions.map((reduction, i) => ({
+      ...reduction,
+      sum: this.#sums[i]!,
+      register: equalSize(inner(reduction.access), none),
+    }));
+    for (const { op, sum, register } of reductions)
+      if (register) code.f32x4(op === "sum" ? 0 : Number.NEGATIVE_INFINITY).set(sum);
 
     const body = (lanes: "full" | "one") => {
       this.#loop.ops.forEach((op, ref) => {
@@ -108,12 +128,17 @@ class LoopEmitter {
         else {
           const combined = code.local(v128);
           this.#pushPointer(access, level);
-          code.vectorLoad(lanes, this.#immediate(access)).get(this.#values[value]!).do(op === "sum" ? "f32x4.add" : "f32x4.max").set(combined);
+          code
+            .vectorLoad(lanes, this.#immediate(access))
+            .get(this.#values[value]!)
+            .do(op === "sum" ? "f32x4.add" : "f32x4.max")
+            .set(combined);
           this.#store(combined, access, level, lanes);
         }
       }
       const width = lanes === "full" ? 4 : 1;
-      for (const { levels, strides } of this.#pointers) if (dim !== undefined) this.#advance(levels[level]!, strides[dim.name] ?? none, width);
+      for (const { levels, strides } of this.#pointers)
+        if (dim !== undefined) this.#advance(levels[level]!, strides[dim.name] ?? none, width);
       if (index !== undefined) code.advance(index, width);
     };
     const counter = code.local(i32);
@@ -128,8 +153,22 @@ class LoopEmitter {
     };
     const known = count.axes.length === 0 ? count.coefficient : undefined;
     if (vectorizable) {
-      repeat(known === undefined ? undefined : known >> 2, () => { this.#pushSize(count); code.i32(2).do("i32.shr_u"); }, "full");
-      repeat(known === undefined ? undefined : known & 3, () => { this.#pushSize(count); code.i32(3).do("i32.and"); }, "one");
+      repeat(
+        known === undefined ? undefined : known >> 2,
+        () => {
+          this.#pushSize(count);
+          code.i32(2).do("i32.shr_u");
+        },
+        "full",
+      );
+      repeat(
+        known === undefined ? undefined : known & 3,
+        () => {
+          this.#pushSize(count);
+          code.i32(3).do("i32.and");
+        },
+        "one",
+      );
     } else repeat(known, () => this.#pushSize(count), "one");
 
     for (const { op, access, sum, register, carried } of reductions) {
@@ -172,7 +211,12 @@ class LoopEmitter {
     const code = this.#code;
     const hash = code.local(v128);
     const start = Math.imul(op.stream + 1, hashStep);
-    code.get(this.#values[op.seed]!).do("i32x4.trunc_sat_f32x4_s").i32x4(start, start, start, start).do("v128.xor").set(hash);
+    code
+      .get(this.#values[op.seed]!)
+      .do("i32x4.trunc_sat_f32x4_s")
+      .i32x4(start, start, start, start)
+      .do("v128.xor")
+      .set(hash);
     this.#mix(hash);
     const axes = op.dims.filter((dim) => !dim.startsWith("#"));
     const features = op.dims.filter((dim) => dim.startsWith("#"));
@@ -181,10 +225,20 @@ class LoopEmitter {
       code.get(hash);
       if (step !== undefined && !axes.includes(dim)) code.get(step).do("i32x4.splat");
       else this.#pushPosition(dim, innermost);
-      code.i32x4(1, 1, 1, 1).do("i32x4.add").i32x4(hashStep, hashStep, hashStep, hashStep).do("i32x4.mul", "i32x4.add").set(hash);
+      code
+        .i32x4(1, 1, 1, 1)
+        .do("i32x4.add")
+        .i32x4(hashStep, hashStep, hashStep, hashStep)
+        .do("i32x4.mul", "i32x4.add")
+        .set(hash);
       this.#mix(hash);
     }
-    code.get(hash).i32(8).do("i32x4.shr_u", "f32x4.convert_i32x4_u").f32x4(2 ** -24).do("f32x4.mul");
+    code
+      .get(hash)
+      .i32(8)
+      .do("i32x4.shr_u", "f32x4.convert_i32x4_u")
+      .f32x4(2 ** -24)
+      .do("f32x4.mul");
   }
 
   /** mix32 of base/random.ts. */
@@ -268,9 +322,15 @@ class LoopEmitter {
     for (const [dim, stride] of Object.entries(access.strides)) {
       if (this.#dims.some(({ name }) => name === dim) || this.#steps.has(dim)) relevant[dim] = stride;
     }
-    const same = this.#pointers.find((pointer) => equalSize(pointer.start, access.start) && sameStrides(pointer.strides, relevant));
+    const same = this.#pointers.find(
+      (pointer) => equalSize(pointer.start, access.start) && sameStrides(pointer.strides, relevant),
+    );
     if (same !== undefined) return same;
-    const pointer: Pointer = { start: access.start, strides: relevant, levels: Array.from({ length: Math.max(1, this.#dims.length) }, () => this.#code.local(i32)) };
+    const pointer: Pointer = {
+      start: access.start,
+      strides: relevant,
+      levels: Array.from({ length: Math.max(1, this.#dims.length) }, () => this.#code.local(i32)),
+    };
     this.#pointers.push(pointer);
     return pointer;
   }
@@ -286,7 +346,9 @@ function accessesOf(loop: Loop): readonly Access[] {
 
 function sameStrides(a: Readonly<Record<Dim, Size>>, b: Readonly<Record<Dim, Size>>): boolean {
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => b[key] !== undefined && equalSize(a[key]!, b[key]!));
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => b[key] !== undefined && equalSize(a[key]!, b[key]!))
+  );
 }
 
 /** Joins neighbouring dimensions that every access passes through as one: dense tensors become a single run. */
@@ -296,10 +358,11 @@ export function collapse(dims: readonly LoopDim[], accesses: readonly Access[]):
     const inner = joined[0];
     const joins =
       inner !== undefined &&
-      accesses.every(({ strides }) => equalSize(strides[dim.name] ?? none, times(strides[inner.name] ?? none, inner.size)));
+      accesses.every(({ strides }) =>
+        equalSize(strides[dim.name] ?? none, times(strides[inner.name] ?? none, inner.size)),
+      );
     if (joins) joined[0] = { name: inner.name, size: times(dim.size, inner.size) };
     else joined.unshift(dim);
   }
   return joined;
 }
-

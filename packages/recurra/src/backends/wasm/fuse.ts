@@ -46,7 +46,10 @@ export function schedule(graph: Graph, used: ReadonlySet<NodeId>): Schedule {
       const inRegister = isFusible(graph, operand) && formatType(graph.types[operand]!) === key;
       return Math.max(latest, slotOf[operand]! + (inRegister ? 0 : 1));
     }, 0);
-    const found = slots.findIndex((slot, i) => i >= earliest && slot.kind === "fused" && formatType(slot.type) === key && slot.members.length < largestGroup);
+    const found = slots.findIndex(
+      (slot, i) =>
+        i >= earliest && slot.kind === "fused" && formatType(slot.type) === key && slot.members.length < largestGroup,
+    );
     const target = found >= 0 ? slots[found]! : undefined;
     if (target?.kind === "fused") {
       target.members.push(id);
@@ -81,5 +84,11 @@ export function isView(node: Node): boolean {
 }
 
 export function isLeaf(node: Node): boolean {
-  return node.kind === "input" || node.kind === "param" || node.kind === "state" || node.kind === "element" || node.kind === "captured";
+  return (
+    node.kind === "input" ||
+    node.kind === "param" ||
+    node.kind === "state" ||
+    node.kind === "element" ||
+    node.kind === "captured"
+  );
 }

@@ -44,9 +44,16 @@ export function createMemory(bytes: number): WebAssembly.Memory {
 }
 
 /** Exported functions by name. */
-export function instantiate(bytes: Uint8Array<ArrayBuffer>, memory: WebAssembly.Memory, arithmetic: Arithmetic): ReadonlyMap<string, (...sizes: readonly number[]) => void> {
+export function instantiate(
+  bytes: Uint8Array<ArrayBuffer>,
+  memory: WebAssembly.Memory,
+  arithmetic: Arithmetic,
+): ReadonlyMap<string, (...sizes: readonly number[]) => void> {
   const kernelInstance = new WebAssembly.Instance(kernels(arithmetic), { env: { memory } });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, kernels: kernelInstance.exports });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    env: { memory },
+    kernels: kernelInstance.exports,
+  });
   // The module exports its programs and nothing else.
   return new Map(Object.entries(instance.exports) as [string, (...sizes: readonly number[]) => void][]);
 }

@@ -31,7 +31,9 @@ export function packedSize(k: number, n: number): number {
 export function kernelModule(arithmetic: Arithmetic): Uint8Array<ArrayBuffer> {
   const module = new ModuleAssembler();
   const pack = module.function("pack", parameters(6), writePack);
-  const tiles = Array.from({ length: tileRows }, (_, i) => module.function(undefined, parameters(9), (code) => writeTile(code, i + 1, arithmetic)));
+  const tiles = Array.from({ length: tileRows }, (_, i) =>
+    module.function(undefined, parameters(9), (code) => writeTile(code, i + 1, arithmetic)),
+  );
   const gemm = module.function("gemm", parameters(10), (code) => writeGemm(code, tiles));
   module.function("outer", parameters(10), (code) => writeOuter(code, pack, gemm));
   return module.finish();
@@ -43,50 +45,99 @@ function parameters(count: number): readonly (typeof i32)[] {
 
 function writePack(code: Code): void {
   const [source, rowStride, columnStride, target, k, n] = six(code);
-  const [column, row, lane, lanes, from, rowFrom] = [0, 1, 2, 3, 4, 5].map(() => code.local(i32)) as [Local, Local, Local, Local, Local, Local];
+  const [column, row, lane, lanes, from, rowFrom] = [0, 1, 2, 3, 4, 5].map(() => code.local(i32)) as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
   toBytes(code, rowStride, columnStride);
   code.i32(0).set(column);
   const panels = code.local(i32);
-  code.get(n).i32(panelWidth - 1).do("i32.add").i32(3).do("i32.shr_u").set(panels);
+  code
+    .get(n)
+    .i32(panelWidth - 1)
+    .do("i32.add")
+    .i32(3)
+    .do("i32.shr_u")
+    .set(panels);
   code.times(panels, () => {
     code.get(n).get(column).do("i32.sub").set(lanes);
     code.get(source).get(column).get(columnStride).do("i32.mul", "i32.add").set(rowFrom);
     code.get(k).set(row);
-    code.get(lanes).i32(panelWidth).do("i32.lt_s").if(
-      () => {
-        code.times(row, () => {
-          for (let half = 0; half < panelWidth; half += 4) code.get(target).f32x4(0).vectorStore("full", half * 4);
-          code.get(rowFrom).set(from);
-          const to = code.local(i32);
-          code.get(target).set(to).get(lanes).set(lane);
-          code.times(lane, () => {
-            code.get(to).get(from).f32Load(0).f32Store(0);
-            code.advance(to, 4).get(from).get(columnStride).do("i32.add").set(from);
+    code
+      .get(lanes)
+      .i32(panelWidth)
+      .do("i32.lt_s")
+      .if(
+        () => {
+          code.times(row, () => {
+            for (let half = 0; half < panelWidth; half += 4)
+              code
+                .get(target)
+                .f32x4(0)
+                .vectorStore("full", half * 4);
+            code.get(rowFrom).set(from);
+            const to = code.local(i32);
+            code.get(target).set(to).get(lanes).set(lane);
+            code.times(lane, () => {
+              code.get(to).get(from).f32Load(0).f32Store(0);
+              code.advance(to, 4).get(from).get(columnStride).do("i32.add").set(from);
+            });
+            code
+              .advance(target, panelWidth * 4)
+              .get(rowFrom)
+              .get(rowStride)
+              .do("i32.add")
+              .set(rowFrom);
           });
-          code.advance(target, panelWidth * 4).get(rowFrom).get(rowStride).do("i32.add").set(rowFrom);
-        });
-      },
-      () => {
-        code.get(columnStride).i32(4).do("i32.eq").if(
-          () => {
-            code.times(row, () => {
-              for (let half = 0; half < panelWidth; half += 4) code.get(target).get(rowFrom).vectorLoad("full", half * 4).vectorStore("full", half * 4);
-              code.advance(target, panelWidth * 4).get(rowFrom).get(rowStride).do("i32.add").set(rowFrom);
-            });
-          },
-          () => {
-            code.times(row, () => {
-              code.get(rowFrom).set(from);
-              for (let i = 0; i < panelWidth; i++) {
-                code.get(target).get(from).f32Load(0).f32Store(i * 4);
-                code.get(from).get(columnStride).do("i32.add").set(from);
-              }
-              code.advance(target, panelWidth * 4).get(rowFrom).get(rowStride).do("i32.add").set(rowFrom);
-            });
-          },
-        );
-      },
-    );
+        },
+        () => {
+          code
+            .get(columnStride)
+            .i32(4)
+            .do("i32.eq")
+            .if(
+              () => {
+                code.times(row, () => {
+                  for (let half = 0; half < panelWidth; half += 4)
+                    code
+                      .get(target)
+                      .get(rowFrom)
+                      .vectorLoad("full", half * 4)
+                      .vectorStore("full", half * 4);
+                  code
+                    .advance(target, panelWidth * 4)
+                    .get(rowFrom)
+                    .get(rowStride)
+                    .do("i32.add")
+                    .set(rowFrom);
+                });
+              },
+              () => {
+                code.times(row, () => {
+                  code.get(rowFrom).set(from);
+                  for (let i = 0; i < panelWidth; i++) {
+                    code
+                      .get(target)
+                      .get(from)
+                      .f32Load(0)
+                      .f32Store(i * 4);
+                    code.get(from).get(columnStride).do("i32.add").set(from);
+                  }
+                  code
+                    .advance(target, panelWidth * 4)
+                    .get(rowFrom)
+                    .get(rowStride)
+                    .do("i32.add")
+                    .set(rowFrom);
+                });
+              },
+            );
+        },
+      );
     code.advance(column, panelWidth);
   });
 }
@@ -103,14 +154,25 @@ function writeTile(code: Code, rows: number, arithmetic: Arithmetic): void {
   const pointers = Array.from({ length: rows }, () => code.local(i32));
   pointers.forEach((pointer, i) => {
     if (i === 0) code.get(a).set(pointer);
-    else code.get(pointers[i - 1]!).get(aRow).do("i32.add").set(pointer);
+    else
+      code
+        .get(pointers[i - 1]!)
+        .get(aRow)
+        .do("i32.add")
+        .set(pointer);
   });
   const multiplyAdd = (sum: Local, b: Local) => {
     if (arithmetic === "relaxed") code.get(splat).get(b).get(sum).do("f32x4.relaxed_madd").set(sum);
     else code.get(splat).get(b).do("f32x4.mul").get(sum).do("f32x4.add").set(sum);
   };
   const multiplyStep = (at: number, step: () => void) => {
-    code.get(panel).vectorLoad("full", at).set(b0).get(panel).vectorLoad("full", at + 16).set(b1);
+    code
+      .get(panel)
+      .vectorLoad("full", at)
+      .set(b0)
+      .get(panel)
+      .vectorLoad("full", at + 16)
+      .set(b1);
     sums.forEach(([sum0, sum1], i) => {
       code.get(pointers[i]!).vectorLoad("splat", 0).set(splat);
       multiplyAdd(sum0, b0);
@@ -139,34 +201,43 @@ function writeTile(code: Code, rows: number, arithmetic: Arithmetic): void {
       code.get(target).get(cRow).do("i32.add").set(target);
     }
   };
-  code.get(columns).i32(panelWidth).do("i32.lt_s").if(
-    () => {
-      const [lane, to] = [code.local(i32), code.local(i32)];
-      eachRow((sum0, sum1) => {
-        code.get(columns).set(lane).get(target).set(to);
-        code.times(lane, () => {
-          code.get(accumulate).if(() => {
-            code.get(to).get(sum0).get(to).vectorLoad("one", 0).do("f32x4.add").vectorStore("one", 0);
-          }, () => {
-            code.get(to).get(sum0).vectorStore("one", 0);
+  code
+    .get(columns)
+    .i32(panelWidth)
+    .do("i32.lt_s")
+    .if(
+      () => {
+        const [lane, to] = [code.local(i32), code.local(i32)];
+        eachRow((sum0, sum1) => {
+          code.get(columns).set(lane).get(target).set(to);
+          code.times(lane, () => {
+            code.get(accumulate).if(
+              () => {
+                code.get(to).get(sum0).get(to).vectorLoad("one", 0).do("f32x4.add").vectorStore("one", 0);
+              },
+              () => {
+                code.get(to).get(sum0).vectorStore("one", 0);
+              },
+            );
+            rotateLanes(code, sum0, sum1);
+            code.advance(to, 4);
           });
-          rotateLanes(code, sum0, sum1);
-          code.advance(to, 4);
         });
-      });
-    },
-    () => {
-      code.get(accumulate).if(
-        () => eachRow((sum0, sum1) => {
-          code.get(target).get(target).vectorLoad("full", 0).get(sum0).do("f32x4.add").vectorStore("full", 0);
-          code.get(target).get(target).vectorLoad("full", 16).get(sum1).do("f32x4.add").vectorStore("full", 16);
-        }),
-        () => eachRow((sum0, sum1) => {
-          code.get(target).get(sum0).vectorStore("full", 0).get(target).get(sum1).vectorStore("full", 16);
-        }),
-      );
-    },
-  );
+      },
+      () => {
+        code.get(accumulate).if(
+          () =>
+            eachRow((sum0, sum1) => {
+              code.get(target).get(target).vectorLoad("full", 0).get(sum0).do("f32x4.add").vectorStore("full", 0);
+              code.get(target).get(target).vectorLoad("full", 16).get(sum1).do("f32x4.add").vectorStore("full", 16);
+            }),
+          () =>
+            eachRow((sum0, sum1) => {
+              code.get(target).get(sum0).vectorStore("full", 0).get(target).get(sum1).vectorStore("full", 16);
+            }),
+        );
+      },
+    );
 }
 
 /** Moves every lane of the pair (low, high) one place down; lane 0 of `low` falls out. */
@@ -179,14 +250,36 @@ function writeGemm(code: Code, tiles: readonly FunctionIndex[]): void {
   const [a, aRow, aColumn, packed, c, cRow] = six(code);
   const [m, n, k, accumulate] = [code.parameter(6), code.parameter(7), code.parameter(8), code.parameter(9)];
   toBytes(code, aRow, aColumn, cRow);
-  const [panelBytes, panels, panel, column, columns, tileA, tileC] = [0, 1, 2, 3, 4, 5, 6].map(() => code.local(i32)) as [Local, Local, Local, Local, Local, Local, Local];
-  code.get(k).i32(panelWidth * 4).do("i32.mul").set(panelBytes);
+  const [panelBytes, panels, panel, column, columns, tileA, tileC] = [0, 1, 2, 3, 4, 5, 6].map(() =>
+    code.local(i32),
+  ) as [Local, Local, Local, Local, Local, Local, Local];
+  code
+    .get(k)
+    .i32(panelWidth * 4)
+    .do("i32.mul")
+    .set(panelBytes);
   const rest = code.local(i32);
   const eachPanel = (tile: FunctionIndex) => {
-    code.get(n).i32(panelWidth - 1).do("i32.add").i32(3).do("i32.shr_u").set(panels);
+    code
+      .get(n)
+      .i32(panelWidth - 1)
+      .do("i32.add")
+      .i32(3)
+      .do("i32.shr_u")
+      .set(panels);
     code.get(packed).set(panel).get(n).set(column).get(tileC).set(columns);
     code.times(panels, () => {
-      code.get(tileA).get(aRow).get(aColumn).get(panel).get(columns).get(cRow).get(column).get(k).get(accumulate).call(tile);
+      code
+        .get(tileA)
+        .get(aRow)
+        .get(aColumn)
+        .get(panel)
+        .get(columns)
+        .get(cRow)
+        .get(column)
+        .get(k)
+        .get(accumulate)
+        .call(tile);
       code.get(panel).get(panelBytes).do("i32.add").set(panel);
       code.advance(column, -panelWidth).advance(columns, panelWidth * 4);
     });
@@ -197,15 +290,23 @@ function writeGemm(code: Code, tiles: readonly FunctionIndex[]): void {
   };
   code.get(a).set(tileA).get(c).set(tileC);
   code.get(m).set(rest);
-  code.get(rest).i32(tileRows).do("i32.ge_s").if(() => {
-    code.loop(() => {
-      eachPanel(tiles[tileRows - 1]!);
-      nextRows(tileRows);
-      code.get(rest).i32(tileRows).do("i32.sub").tee(rest).i32(tileRows).do("i32.ge_s").continueIf();
+  code
+    .get(rest)
+    .i32(tileRows)
+    .do("i32.ge_s")
+    .if(() => {
+      code.loop(() => {
+        eachPanel(tiles[tileRows - 1]!);
+        nextRows(tileRows);
+        code.get(rest).i32(tileRows).do("i32.sub").tee(rest).i32(tileRows).do("i32.ge_s").continueIf();
+      });
     });
-  });
   for (let rows = tileRows - 1; rows >= 1; rows--) {
-    code.get(rest).i32(rows).do("i32.eq").if(() => eachPanel(tiles[rows - 1]!));
+    code
+      .get(rest)
+      .i32(rows)
+      .do("i32.eq")
+      .if(() => eachPanel(tiles[rows - 1]!));
   }
 }
 
@@ -217,12 +318,24 @@ function writeOuter(code: Code, pack: FunctionIndex, gemm: FunctionIndex): void 
   code.i32(0).set(accumulate);
   code.loop(() => {
     code.i32(outerBlock).set(block);
-    code.get(rows).i32(outerBlock).do("i32.lt_s").if(() => code.get(rows).set(block));
+    code
+      .get(rows)
+      .i32(outerBlock)
+      .do("i32.lt_s")
+      .if(() => code.get(rows).set(block));
     code.get(b).get(bRow).i32(1).get(scratch).get(block).get(n).call(pack);
     code.get(a).i32(1).get(aRow).get(scratch).get(c).get(cRow).get(m).get(n).get(block).get(accumulate).call(gemm);
     code.i32(1).set(accumulate);
-    for (const [pointer, stride] of [[a, aRow], [b, bRow]] as const) {
-      code.get(pointer).get(stride).i32(outerBlock * 4).do("i32.mul", "i32.add").set(pointer);
+    for (const [pointer, stride] of [
+      [a, aRow],
+      [b, bRow],
+    ] as const) {
+      code
+        .get(pointer)
+        .get(stride)
+        .i32(outerBlock * 4)
+        .do("i32.mul", "i32.add")
+        .set(pointer);
     }
     code.get(rows).get(block).do("i32.sub").tee(rows).i32(0).do("i32.gt_s").continueIf();
   });

@@ -1,6 +1,6 @@
 /** Where tensors lie: dense layouts, views of them, and rows as the matrix kernels want them. */
 import { type Axis, product, type TensorType } from "../../base/shapes.ts";
-import { type Access, type BufferId, type Dim, equalSize, type LoopDim, size, type Size, times } from "./plan.ts";
+import { type Access, type BufferId, type Dim, equalSize, type LoopDim, type Size, size, times } from "./plan.ts";
 
 export const noSize: Size = size(0);
 
@@ -35,7 +35,11 @@ export function dense(buffer: BufferId, type: TensorType): Access {
 /** Slots of `type` along `axis`, one after the other; element t of the view lies in slot t + shift. */
 export function slots(buffer: BufferId, type: TensorType, axis: Axis, shift: 0 | 1): Access {
   const step = elements(type);
-  return { ...dense(buffer, type), start: shift === 1 ? step : noSize, strides: { ...dense(buffer, type).strides, [axis]: step } };
+  return {
+    ...dense(buffer, type),
+    start: shift === 1 ? step : noSize,
+    strides: { ...dense(buffer, type).strides, [axis]: step },
+  };
 }
 
 /** One slot of the same buffer: the first, or the one behind the last step. */
@@ -47,7 +51,10 @@ export function slot(buffer: BufferId, type: TensorType, axis: Axis, which: "fir
 export function sliced(access: Access, type: TensorType, dim: number, start: number, count: number): Access {
   const name = featureDims(type.shape)[dim]!;
   const stride = access.strides[name] ?? size(1);
-  const strides = count === 1 ? Object.fromEntries(Object.entries(access.strides).filter(([other]) => other !== name)) : access.strides;
+  const strides =
+    count === 1
+      ? Object.fromEntries(Object.entries(access.strides).filter(([other]) => other !== name))
+      : access.strides;
   return { ...access, offset: access.offset + start * stride.coefficient, strides };
 }
 
@@ -60,7 +67,9 @@ export function reshaped(access: Access, from: TensorType, to: readonly number[]
     if (!equalSize(access.strides[names[dim]!] ?? noSize, size(expected))) return undefined;
     expected *= from.shape[dim]!;
   }
-  const strides: Record<Dim, Size> = Object.fromEntries(Object.entries(access.strides).filter(([name]) => !name.startsWith("#")));
+  const strides: Record<Dim, Size> = Object.fromEntries(
+    Object.entries(access.strides).filter(([name]) => !name.startsWith("#")),
+  );
   let stride = 1;
   for (const [dim, name] of [...featureDims(to).entries()].reverse()) {
     if (to[dim] !== 1) strides[name] = size(stride);

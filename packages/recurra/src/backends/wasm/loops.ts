@@ -25,7 +25,7 @@ export function fusedLoop(group: FusedGroup): { before: Command[]; loop: Loop } 
   const { graph, type, members } = group;
   const writer = new LoopWriter();
   const refs = new Map<NodeId, Ref>();
-  const valueOf = (id: NodeId): Ref => {
+  const refOf = (id: NodeId): Ref => {
     const known = refs.get(id);
     if (known !== undefined) return known;
     if (group.inThisLoop(id)) throw new InternalError(`%${id} is used before it is computed in its loop`);
@@ -42,12 +42,19 @@ export function fusedLoop(group: FusedGroup): { before: Command[]; loop: Loop } 
       const carried = isCarried(node, type);
       for (const access of group.targets(id)) {
         const reduced = reductionAccess(access, node, type);
-        if (carried) before.push(copyLoop({ kind: "number", value: node.op === "sum" ? 0 : Number.NEGATIVE_INFINITY }, access, graph.types[id]!));
-        reductions.push({ value: valueOf(node.x), op: node.op, access: reduced, carried });
+        if (carried)
+          before.push(
+            copyLoop(
+              { kind: "number", value: node.op === "sum" ? 0 : Number.NEGATIVE_INFINITY },
+              access,
+              graph.types[id]!,
+            ),
+          );
+        reductions.push({ value: refOf(node.x), op: node.op, access: reduced, carried });
       }
       continue;
     }
-    const ref = writer.node(graph, id, valueOf, type);
+    const ref = writer.node(graph, id, refOf, type);
     refs.set(id, ref);
     for (const access of group.targets(id)) stores.push({ value: ref, access });
   }
@@ -86,18 +93,28 @@ class LoopWriter {
     }
   }
 
-  node(graph: Graph, id: NodeId, valueOf: (id: NodeId) => Ref, space: TensorType): Ref {
+  node(graph: Graph, id: NodeId, refOf: (id: NodeId) => Ref, space: TensorType): Ref {
     const node = graph.nodes[id]!;
-    if (isUnary(node)) return this.#push({ kind: "unary", op: node.kind, x: valueOf(node.x) });
-    if (isBinary(node)) return this.#push({ kind: "binary", op: node.kind, a: valueOf(node.a), b: valueOf(node.b) });
+    if (isUnary(node)) return this.#push({ kind: "unary", op: node.kind, x: refOf(node.x) });
+    if (isBinary(node)) return this.#push({ kind: "binary", op: node.kind, a: refOf(node.a), b: refOf(node.b) });
     switch (node.kind) {
       case "select":
-        return this.#push({ kind: "select", condition: valueOf(node.condition), a: valueOf(node.a), b: valueOf(node.b) });
+        return this.#push({
+          kind: "select",
+          condition: refOf(node.condition),
+          a: refOf(node.a),
+          b: refOf(node.b),
+        });
       case "broadcast":
-        return valueOf(node.x);
+        return refOf(node.x);
       case "random":
         // The axes of enclosing scans are added by the emitter, which knows them.
-        return this.#push({ kind: "random", seed: valueOf(node.seed), stream: node.stream, dims: [...orderAxes(space.axes), ...featureDims(space.shape)] });
+        return this.#push({
+          kind: "random",
+          seed: refOf(node.seed),
+          stream: node.stream,
+          dims: [...orderAxes(space.axes), ...featureDims(space.shape)],
+        });
       default:
         throw new InternalError(`%${id} (${node.kind}) is not elementwise`);
     }
@@ -119,6 +136,8 @@ function reducedDims(node: NodeOf<"reduce">, type: TensorType): string[] {
 /** The access over the wide index space: reduced dimensions do not move it. */
 function reductionAccess(access: Access, node: NodeOf<"reduce">, type: TensorType): Access {
   const reduced = new Set(reducedDims(node, type));
-  const strides = Object.fromEntries(Object.entries(access.strides).filter(([name, stride]) => !reduced.has(name) && !equalSize(stride, size(0))));
+  const strides = Object.fromEntries(
+    Object.entries(access.strides).filter(([name, stride]) => !reduced.has(name) && !equalSize(stride, size(0))),
+  );
   return { ...access, strides };
 }

@@ -8,7 +8,17 @@ import { isFree, isFusible, isLeaf, isView, type Schedule, schedule } from "./fu
 import { outerBlock, packedSize } from "./kernels.ts";
 import { dense, elements, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
 import { copyLoop, fusedLoop, type LoopSource } from "./loops.ts";
-import { type Access, type Buffer, type BufferId, type Command, type Plan, type Rows, size, type Size, times } from "./plan.ts";
+import {
+  type Access,
+  type Buffer,
+  type BufferId,
+  type Command,
+  type Plan,
+  type Rows,
+  type Size,
+  size,
+  times,
+} from "./plan.ts";
 
 export function lower(program: Program): Plan {
   const plan = new PlanBuilder();
@@ -70,7 +80,13 @@ class Region {
   readonly #commands: Command[] = [];
   readonly #trailing: { readonly from: NodeId; readonly to: Access }[] = [];
 
-  constructor(plan: PlanBuilder, graph: Graph, roots: readonly NodeId[], home: number | undefined, leaf: (node: Leaf, type: TensorType) => Access) {
+  constructor(
+    plan: PlanBuilder,
+    graph: Graph,
+    roots: readonly NodeId[],
+    home: number | undefined,
+    leaf: (node: Leaf, type: TensorType) => Access,
+  ) {
     this.#plan = plan;
     this.#graph = graph;
     this.#home = home;
@@ -102,7 +118,13 @@ class Region {
       const direct = operands(node).includes(leaf) && sameType(this.#graph.types[leaf]!, this.#graph.types[id]!);
       // A concatenation copies its parts where it stands, at the latest.
       if (slotOf[id]! < writing) return true;
-      return slotOf[id] === writing && fused && direct && isFusible(this.#graph, id) && !operands(node).some((operand) => operand !== leaf && aliases.has(operand));
+      return (
+        slotOf[id] === writing &&
+        fused &&
+        direct &&
+        isFusible(this.#graph, id) &&
+        !operands(node).some((operand) => operand !== leaf && aliases.has(operand))
+      );
     });
   }
 
@@ -112,7 +134,8 @@ class Region {
       if (item.kind === "fused") this.#lowerFused(item.type, item.members, index);
       else this.#lowerSingle(item.node);
     });
-    for (const { from, to } of this.#trailing) this.#commands.push(copyLoop(this.loopSource(from), to, this.#graph.types[from]!));
+    for (const { from, to } of this.#trailing)
+      this.#commands.push(copyLoop(this.loopSource(from), to, this.#graph.types[from]!));
     return this.#commands;
   }
 
@@ -126,7 +149,9 @@ class Region {
 
   /** How a loop reads a value: from memory, or as a number made on the spot. */
   loopSource(id: NodeId): LoopSource {
-    return isFree(this.#graph, id) ? { kind: "free", graph: this.#graph, id } : { kind: "memory", access: this.accessOf(id) };
+    return isFree(this.#graph, id)
+      ? { kind: "free", graph: this.#graph, id }
+      : { kind: "memory", access: this.accessOf(id) };
   }
 
   /** The packed form of a weight, made once where the weight is known, which may be outside the scan. */
@@ -169,12 +194,16 @@ class Region {
       const type = this.#graph.types[id]!;
       const sent = this.#destinations.get(id)?.[0];
       if (sent !== undefined) this.#placed.set(id, sent);
-      else if (this.#needsMemory(id)) this.#placed.set(id, dense(this.temporary(`%${id} ${node.kind}`, elements(type)), type));
+      else if (this.#needsMemory(id))
+        this.#placed.set(id, dense(this.temporary(`%${id} ${node.kind}`, elements(type)), type));
       if (node.kind !== "concat") continue;
       let start = 0;
       for (const part of node.parts) {
         if (this.#isComputed(part) && this.#graph.nodes[part]!.kind !== "scan" && !this.#isPlaced(part, id)) {
-          this.#destinations.set(part, [...(this.#destinations.get(part) ?? []), sliced(this.#placed.get(id)!, type, node.dim, start, this.#graph.types[part]!.shape[node.dim]!)]);
+          this.#destinations.set(part, [
+            ...(this.#destinations.get(part) ?? []),
+            sliced(this.#placed.get(id)!, type, node.dim, start, this.#graph.types[part]!.shape[node.dim]!),
+          ]);
           this.#inPlaceParts.add(`${id} ${start}`);
         }
         start += this.#graph.types[part]!.shape[node.dim]!;
@@ -196,7 +225,9 @@ class Region {
     const own = this.#schedule.slotOf[id];
     return this.#graph.nodes.some((node, position) => {
       if (!this.#used.has(position as NodeId) || !operands(node).includes(id)) return false;
-      const fusedHere = this.#schedule.slotOf[position] === own && (isFusible(this.#graph, position as NodeId) || node.kind === "reduce");
+      const fusedHere =
+        this.#schedule.slotOf[position] === own &&
+        (isFusible(this.#graph, position as NodeId) || node.kind === "reduce");
       return !(fusedHere && sameType(this.#spaceOf(position as NodeId), this.#graph.types[id]!));
     });
   }
@@ -210,7 +241,8 @@ class Region {
     const node = this.#graph.nodes[id]!;
     const type = this.#graph.types[id]!;
     if (isLeaf(node)) return this.#leaf(node as Leaf, type); // isLeaf names exactly these kinds.
-    if (node.kind === "slice") return sliced(this.accessOf(node.x), this.#graph.types[node.x]!, node.dim, node.start, node.size);
+    if (node.kind === "slice")
+      return sliced(this.accessOf(node.x), this.#graph.types[node.x]!, node.dim, node.start, node.size);
     if (node.kind === "reshape") {
       const from = this.#graph.types[node.x]!;
       const access = this.accessOf(node.x);
@@ -240,7 +272,8 @@ class Region {
       graph: this.#graph,
       type,
       members,
-      inThisLoop: (id) => this.#schedule.slotOf[id] === index && isFusible(this.#graph, id) && sameType(this.#graph.types[id]!, type),
+      inThisLoop: (id) =>
+        this.#schedule.slotOf[id] === index && isFusible(this.#graph, id) && sameType(this.#graph.types[id]!, type),
       source: (id) => this.loopSource(id),
       targets: (id) => {
         const placed = this.#placed.get(id);
@@ -266,7 +299,14 @@ class Region {
       case "matmul": {
         const packed = this.packed(node.weight, node.transposed);
         const k = this.#graph.types[node.x]!.shape[0]!;
-        this.#commands.push({ kind: "gemm", a: this.#rows(node.x), packed, c: this.#targetRows(id), n: type.shape[0]!, k });
+        this.#commands.push({
+          kind: "gemm",
+          a: this.#rows(node.x),
+          packed,
+          c: this.#targetRows(id),
+          n: type.shape[0]!,
+          k,
+        });
         break;
       }
       case "outer": {
@@ -274,19 +314,42 @@ class Region {
         if (type.axes.length > 0) throw new InternalError(`outer %${id} keeps the axes ${type.axes.join(", ")}`);
         const scratch = this.temporary("outer scratch", size(packedSize(outerBlock, n)));
         const c = this.accessOf(id);
-        this.#commands.push({ kind: "outer", a: this.#rows(node.a), b: this.#rows(node.b), c, cRow: c.strides["#2"]?.coefficient ?? n, m, n, scratch });
+        this.#commands.push({
+          kind: "outer",
+          a: this.#rows(node.a),
+          b: this.#rows(node.b),
+          c,
+          cRow: c.strides["#2"]?.coefficient ?? n,
+          m,
+          n,
+          scratch,
+        });
         break;
       }
       case "gather": {
         const table = this.accessOf(node.table);
         const features = type.shape[0]!;
-        this.#commands.push({ kind: "gather", table, tableRow: table.strides["#2"]?.coefficient ?? features, index: this.#rows(node.index), target: this.#targetRows(id), features });
+        this.#commands.push({
+          kind: "gather",
+          table,
+          tableRow: table.strides["#2"]?.coefficient ?? features,
+          index: this.#rows(node.index),
+          target: this.#targetRows(id),
+          features,
+        });
         break;
       }
       case "scatterAdd": {
         const target = this.accessOf(id);
         const features = type.shape[1]!;
-        this.#commands.push({ kind: "scatterAdd", source: this.#rows(node.x), index: this.#rows(node.index), target, targetRow: target.strides["#2"]?.coefficient ?? features, features });
+        this.#commands.push({
+          kind: "scatterAdd",
+          source: this.#rows(node.x),
+          index: this.#rows(node.index),
+          target,
+          targetRow: target.strides["#2"]?.coefficient ?? features,
+          features,
+        });
         break;
       }
       default:
@@ -302,7 +365,13 @@ class Region {
     for (const part of node.parts) {
       const partType = this.#graph.types[part]!;
       if (!this.#inPlaceParts.has(`${id} ${start}`)) {
-        this.#commands.push(copyLoop(this.loopSource(part), sliced(this.accessOf(id), type, node.dim, start, partType.shape[node.dim]!), partType));
+        this.#commands.push(
+          copyLoop(
+            this.loopSource(part),
+            sliced(this.accessOf(id), type, node.dim, start, partType.shape[node.dim]!),
+            partType,
+          ),
+        );
       }
       start += partType.shape[node.dim]!;
     }
@@ -313,11 +382,14 @@ class Region {
     const inner = this.#graph.types[node.x]!;
     const zeros = (start: number, count: number) => {
       const part = { axes: type.axes, shape: type.shape.map((old, i) => (i === node.dim ? count : old)) };
-      if (count > 0) this.#commands.push(copyLoop({ kind: "number", value: 0 }, sliced(whole, type, node.dim, start, count), part));
+      if (count > 0)
+        this.#commands.push(copyLoop({ kind: "number", value: 0 }, sliced(whole, type, node.dim, start, count), part));
     };
     const end = node.before + inner.shape[node.dim]!;
     zeros(0, node.before);
-    this.#commands.push(copyLoop(this.loopSource(node.x), sliced(whole, type, node.dim, node.before, end - node.before), inner));
+    this.#commands.push(
+      copyLoop(this.loopSource(node.x), sliced(whole, type, node.dim, node.before, end - node.before), inner),
+    );
     zeros(end, node.after);
   }
 
@@ -359,7 +431,12 @@ class Region {
       const initial = this.loopSource(scan.initial[k]!);
       if (outputs.some((output) => output === nextId || isPrevious(output))) {
         // The stacked states are the states: step t reads slot t and writes slot t + 1 (backward: the other way round).
-        const history = this.#plan.buffer(`states ${k}`, [times(elements(type), size(1, scan.axis)), elements(type)], "temporary", this.#home);
+        const history = this.#plan.buffer(
+          `states ${k}`,
+          [times(elements(type), size(1, scan.axis)), elements(type)],
+          "temporary",
+          this.#home,
+        );
         stateAccess[k] = slots(history, type, scan.axis, forward ? 0 : 1);
         const after = slots(history, type, scan.axis, forward ? 1 : 0);
         outputs.forEach((output, j) => {

@@ -12,14 +12,16 @@ type Emit = (code: Code, x: Local) => void;
 /** (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2, lowest power first. */
 const expm1Coefficients = [0.5, 0.16666667, 0.041666463, 0.008333286, 0.0013933732, 0.00019907703];
 /** (log(1 + f) − f + f²/2) / f³ for √½ ≤ 1 + f < √2. */
-const logCoefficients = [0.3333331, -0.24999987, 0.2000215, -0.166692, 0.14219944, -0.12385769, 0.11865836, -0.11779763, 0.069185115];
+const logCoefficients = [
+  0.3333331, -0.24999987, 0.2000215, -0.166692, 0.14219944, -0.12385769, 0.11865836, -0.11779763, 0.069185115,
+];
 /** In z = r², |r| ≤ π/4: (sin r / r − 1) / z and (cos r − 1 + z/2) / z². */
 const sinCoefficients = [-0.16666667, 0.008333332, -0.00019840083, 2.7249378e-6];
 const cosCoefficients = [0.041666668, -0.0013888888, 2.4800596e-5, -2.7300464e-7];
 
 // ln 2 in two parts: the first has 10 trailing zero bits, so that n · high is exact for the n that occur.
 const ln2High = 0.693359375;
-const ln2Low = -2.12194440054690583e-4;
+const ln2Low = -2.1219444005469057e-4;
 
 /** Table of every unary kind. `neg`, `abs`, `sqrt` and `floor` are single instructions and exact. */
 export const unaryEmitters: Readonly<Record<UnaryKind, Emit>> = {
@@ -96,12 +98,31 @@ function powerOfTwo(code: Code, n: () => void): void {
 
 /** Natural logarithm, within 2 units in the last place; log 0 = −∞, log of a negative number is NaN. */
 function log(code: Code, x: Local): void {
-  const [small, scaled, n, f, z] = [code.local(v128), code.local(v128), code.local(v128), code.local(v128), code.local(v128)];
+  const [small, scaled, n, f, z] = [
+    code.local(v128),
+    code.local(v128),
+    code.local(v128),
+    code.local(v128),
+    code.local(v128),
+  ];
   // Subnormals are scaled into the normal range first.
   code.get(x).f32x4(1.17549435e-38).do("f32x4.lt").set(small);
-  code.get(x).f32x4(2 ** 25).do("f32x4.mul").get(x).get(small).do("v128.bitselect").set(scaled);
+  code
+    .get(x)
+    .f32x4(2 ** 25)
+    .do("f32x4.mul")
+    .get(x)
+    .get(small)
+    .do("v128.bitselect")
+    .set(scaled);
   // Exponent such that the mantissa lies in √½ … √2: bits of √½ are 0x3f3504f3.
-  code.get(scaled).i32x4(0x3f3504f3, 0x3f3504f3, 0x3f3504f3, 0x3f3504f3).do("i32x4.sub").i32(23).do("i32x4.shr_s").set(n);
+  code
+    .get(scaled)
+    .i32x4(0x3f3504f3, 0x3f3504f3, 0x3f3504f3, 0x3f3504f3)
+    .do("i32x4.sub")
+    .i32(23)
+    .do("i32x4.shr_s")
+    .set(n);
   code.get(scaled).get(n).i32(23).do("i32x4.shl", "i32x4.sub").f32x4(1).do("f32x4.sub").set(f);
   code.get(n).do("f32x4.convert_i32x4_s").get(small).f32x4(25).do("v128.and", "f32x4.sub").set(n);
   code.get(f).get(f).do("f32x4.mul").set(z);
@@ -112,22 +133,52 @@ function log(code: Code, x: Local): void {
   // 0 → −∞, negative → NaN, ∞ and NaN stay.
   code.f32x4(Number.NEGATIVE_INFINITY).get(f).get(x).f32x4(0).do("f32x4.eq", "v128.bitselect").set(f);
   code.f32x4(Number.NaN).get(f).get(x).f32x4(0).do("f32x4.lt", "v128.bitselect").set(f);
-  code.get(x).get(f).get(x).f32x4(Number.POSITIVE_INFINITY).do("f32x4.eq").get(x).get(x).do("f32x4.eq", "v128.not", "v128.or", "v128.bitselect");
+  code
+    .get(x)
+    .get(f)
+    .get(x)
+    .f32x4(Number.POSITIVE_INFINITY)
+    .do("f32x4.eq")
+    .get(x)
+    .get(x)
+    .do("f32x4.eq", "v128.not", "v128.or", "v128.bitselect");
 }
 
 /** sin (shift 0) and cos (shift 1): absolute error below 2·10⁻⁷ for |x| ≤ 8192; further out it grows with |x|. */
 function sinCos(code: Code, x: Local, shift: 0 | 1): void {
-  const [rounded, quadrant, r, z, s, c] = [code.local(v128), code.local(v128), code.local(v128), code.local(v128), code.local(v128), code.local(v128)];
-  code.get(x).f32x4(2 / Math.PI).do("f32x4.mul", "f32x4.nearest").tee(rounded).do("i32x4.trunc_sat_f32x4_s");
+  const [rounded, quadrant, r, z, s, c] = [
+    code.local(v128),
+    code.local(v128),
+    code.local(v128),
+    code.local(v128),
+    code.local(v128),
+    code.local(v128),
+  ];
+  code
+    .get(x)
+    .f32x4(2 / Math.PI)
+    .do("f32x4.mul", "f32x4.nearest")
+    .tee(rounded)
+    .do("i32x4.trunc_sat_f32x4_s");
   code.i32x4(shift, shift, shift, shift).do("i32x4.add").set(quadrant);
   // π/2 in three parts, each exact times a small whole number.
   code.get(x).get(rounded).f32x4(1.5703125).do("f32x4.mul", "f32x4.sub");
-  code.get(rounded).f32x4(4.837512969970703125e-4).do("f32x4.mul", "f32x4.sub");
+  code.get(rounded).f32x4(4.837512969970703e-4).do("f32x4.mul", "f32x4.sub");
   code.get(rounded).f32x4(7.549789948768648e-8).do("f32x4.mul", "f32x4.sub").tee(r).get(r).do("f32x4.mul").set(z);
   polynomial(code, z, sinCoefficients);
   code.get(z).do("f32x4.mul").get(r).do("f32x4.mul").get(r).do("f32x4.add").set(s);
   polynomial(code, z, cosCoefficients);
-  code.get(z).do("f32x4.mul").get(z).do("f32x4.mul").get(z).f32x4(0.5).do("f32x4.mul", "f32x4.sub").f32x4(1).do("f32x4.add").set(c);
+  code
+    .get(z)
+    .do("f32x4.mul")
+    .get(z)
+    .do("f32x4.mul")
+    .get(z)
+    .f32x4(0.5)
+    .do("f32x4.mul", "f32x4.sub")
+    .f32x4(1)
+    .do("f32x4.add")
+    .set(c);
   // Odd quadrants swap sine and cosine; the second half of the circle turns the sign.
   const odd = code.local(v128);
   code.get(quadrant).i32x4(1, 1, 1, 1).do("v128.and").i32x4(1, 1, 1, 1).do("i32x4.eq").set(odd);

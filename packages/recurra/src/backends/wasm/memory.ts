@@ -16,10 +16,16 @@ const alignment = 64;
  * Places the buffers of one program behind `start`. `placed` gives the addresses of buffers that other programs share
  * (parameters). `capacity` is the largest size of each axis.
  */
-export function planMemory(plan: Plan, capacity: AxisSizes, start: number, placed: ReadonlyMap<BufferId, number>): MemoryPlan {
+export function planMemory(
+  plan: Plan,
+  capacity: AxisSizes,
+  start: number,
+  placed: ReadonlyMap<BufferId, number>,
+): MemoryPlan {
   const addresses: number[] = [];
   let fixedEnd = align(start);
-  const bytes = (buffer: Buffer) => align(buffer.sizes.reduce((total, size) => total + evaluate(size, capacity), 0) * 4);
+  const bytes = (buffer: Buffer) =>
+    align(buffer.sizes.reduce((total, size) => total + evaluate(size, capacity), 0) * 4);
   plan.buffers.forEach((buffer, id) => {
     const known = placed.get(id as BufferId); // The position in the list is the id.
     if (known !== undefined) addresses[id] = known;
@@ -32,7 +38,9 @@ export function planMemory(plan: Plan, capacity: AxisSizes, start: number, place
   let end = fixedEnd;
   const lifetimes = lifetimesOf(plan);
   const active: { readonly last: number; readonly from: number; readonly to: number }[] = [];
-  const order = [...lifetimes.entries()].filter(([id]) => plan.buffers[id]!.role === "temporary").sort(([, a], [, b]) => a.first - b.first);
+  const order = [...lifetimes.entries()]
+    .filter(([id]) => plan.buffers[id]!.role === "temporary")
+    .sort(([, a], [, b]) => a.first - b.first);
   for (const [id, { first, last }] of order) {
     for (let i = active.length - 1; i >= 0; i--) if (active[i]!.last < first) active.splice(i, 1);
     const needed = bytes(plan.buffers[id]!);

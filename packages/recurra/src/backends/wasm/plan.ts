@@ -72,7 +72,12 @@ export interface Loop {
   readonly ops: readonly LoopOp[];
   readonly stores: readonly { readonly value: Ref; readonly access: Access }[];
   /** Strides over reduced dimensions are absent. `carried`: the target is read, combined and written, and was initialised before. */
-  readonly reductions: readonly { readonly value: Ref; readonly op: "sum" | "max"; readonly access: Access; readonly carried: boolean }[];
+  readonly reductions: readonly {
+    readonly value: Ref;
+    readonly op: "sum" | "max";
+    readonly access: Access;
+    readonly carried: boolean;
+  }[];
 }
 
 /** Rows of a matrix: `count` rows, `stride` floats apart, features next to each other. */
@@ -85,14 +90,58 @@ export interface Rows {
 export type Command =
   | Loop
   /** B[k, n] from a weight with the given strides into panels. */
-  | { readonly kind: "pack"; readonly source: Access; readonly rowStride: number; readonly columnStride: number; readonly target: BufferId; readonly k: number; readonly n: number }
+  | {
+      readonly kind: "pack";
+      readonly source: Access;
+      readonly rowStride: number;
+      readonly columnStride: number;
+      readonly target: BufferId;
+      readonly k: number;
+      readonly n: number;
+    }
   /** C = A·B, B packed. */
-  | { readonly kind: "gemm"; readonly a: Rows; readonly packed: BufferId; readonly c: Rows; readonly n: number; readonly k: number }
+  | {
+      readonly kind: "gemm";
+      readonly a: Rows;
+      readonly packed: BufferId;
+      readonly c: Rows;
+      readonly n: number;
+      readonly k: number;
+    }
   /** C [m, n] = Σ over rows of aᵀ b. */
-  | { readonly kind: "outer"; readonly a: Rows; readonly b: Rows; readonly c: Access; readonly cRow: number; readonly m: number; readonly n: number; readonly scratch: BufferId }
-  | { readonly kind: "gather"; readonly table: Access; readonly tableRow: number; readonly index: Rows; readonly target: Rows; readonly features: number }
-  | { readonly kind: "scatterAdd"; readonly source: Rows; readonly index: Rows; readonly target: Access; readonly targetRow: number; readonly features: number }
-  | { readonly kind: "scan"; readonly id: number; readonly axis: Axis; readonly direction: "forward" | "backward"; readonly body: readonly Command[] };
+  | {
+      readonly kind: "outer";
+      readonly a: Rows;
+      readonly b: Rows;
+      readonly c: Access;
+      readonly cRow: number;
+      readonly m: number;
+      readonly n: number;
+      readonly scratch: BufferId;
+    }
+  | {
+      readonly kind: "gather";
+      readonly table: Access;
+      readonly tableRow: number;
+      readonly index: Rows;
+      readonly target: Rows;
+      readonly features: number;
+    }
+  | {
+      readonly kind: "scatterAdd";
+      readonly source: Rows;
+      readonly index: Rows;
+      readonly target: Access;
+      readonly targetRow: number;
+      readonly features: number;
+    }
+  | {
+      readonly kind: "scan";
+      readonly id: number;
+      readonly axis: Axis;
+      readonly direction: "forward" | "backward";
+      readonly body: readonly Command[];
+    };
 
 export interface Plan {
   readonly buffers: readonly Buffer[];
