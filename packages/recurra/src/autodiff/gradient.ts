@@ -4,6 +4,7 @@ import { formatType, sameType, scalarType } from "../base/shapes.ts";
 import type { GraphBuilder } from "../ir/builder.ts";
 import { type Node, type NodeId, operands } from "../ir/nodes.ts";
 import { fit } from "../ir/ops.ts";
+import { activity, type Reversal } from "./reversal.ts";
 import { type At, type Flow, gradientRules, type RuleKind, total } from "./rules.ts";
 import { scanGradient } from "./scan.ts";
 
@@ -33,17 +34,6 @@ export function gradients(builder: GraphBuilder, loss: NodeId, wrt: readonly Nod
   });
 }
 
-export interface Reversal {
-  /** The graph that is differentiated. Its scans may be given more outputs. */
-  readonly source: GraphBuilder;
-  /** Where the gradient is written; the same builder, or the body of a reverse scan. */
-  readonly out: GraphBuilder;
-  readonly value: (id: NodeId) => NodeId;
-  /** Whether a node depends on anything that is differentiated for. */
-  readonly needs: (id: NodeId) => boolean;
-  readonly arriving: readonly Flow[];
-}
-
 /** Walks the source backwards. Returns the gradient of every node that needs one and got one. */
 export function reverse(reversal: Reversal): ReadonlyMap<NodeId, NodeId> {
   const { source, out, value, needs } = reversal;
@@ -60,7 +50,7 @@ export function reverse(reversal: Reversal): ReadonlyMap<NodeId, NodeId> {
     const id = position as NodeId; // The position in the list is the id.
     const node = source.nodeOf(id);
     if (node.kind === "scan") {
-      scanGradient(reversal, id, node, done).forEach(send);
+      scanGradient(reversal, id, node, done, reverse).forEach(send);
       continue;
     }
     const flows = arrived.get(id);
@@ -90,18 +80,4 @@ function flowsOf(
   // The table has the rule for exactly this kind; the compiler cannot follow the pairing through an index.
   const rule = gradientRules[node.kind as RuleKind] as (node: Node, at: At) => readonly Flow[];
   return rule(node, at);
-}
-
-/** Kinds through which nothing flows, so that what depends on a weight only through them needs no gradient. */
-const blocking: ReadonlySet<Node["kind"]> = new Set<Node["kind"]>(["stopGradient", "sign", "floor", "less", "equal"]);
-
-/** Which nodes depend on `roots`. Scans and their picks are judged by all their operands at once. */
-export function activity(source: GraphBuilder, roots: ReadonlySet<NodeId>): (id: NodeId) => boolean {
-  const active: boolean[] = [];
-  source.nodes.forEach((node, id) => {
-    active[id] =
-      roots.has(id as NodeId) ||
-      (!blocking.has(node.kind) && operands(node).some((operand) => active[operand] === true));
-  });
-  return (id) => active[id] === true;
 }

@@ -8,7 +8,7 @@ import type { TensorType } from "../base/shapes.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import { isPointwise, mapOperands, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
 import { binary, select, sum, zero } from "../ir/ops.ts";
-import { activity, type Reversal, reverse } from "./gradient.ts";
+import { activity, type Reversal, type Reverse } from "./reversal.ts";
 import { type Flow, total } from "./rules.ts";
 
 export function scanGradient(
@@ -16,6 +16,8 @@ export function scanGradient(
   id: NodeId,
   scan: ScanNode,
   done: ReadonlyMap<NodeId, NodeId>,
+  /** A body is walked like a program. */
+  reverse: Reverse,
 ): readonly Flow[] {
   const arriving = collectPicks(outer, id, done);
   if (arriving.final.size === 0 && arriving.stacked.size === 0) return [];
@@ -25,7 +27,7 @@ export function scanGradient(
   let live = new Set([...arriving.final.keys()].filter((k) => needs.state(k)));
   let saved: ReadonlySet<NodeId> | undefined;
   for (;;) {
-    const attempt = reverseBody(scan, arriving, live, needs, saved);
+    const attempt = reverseBody(scan, arriving, live, needs, saved, reverse);
     const grown = new Set([...live, ...attempt.stateGradients.keys()]);
     if (grown.size > live.size) live = grown;
     else if (saved === undefined) saved = worthSaving(attempt.forward, attempt.asked);
@@ -98,6 +100,7 @@ function reverseBody(
   live: ReadonlySet<number>,
   needs: BodyActivity,
   saved: ReadonlySet<NodeId> | undefined,
+  reverse: Reverse,
 ): Attempt {
   const forward = builderOf(scan);
   const backward = new GraphBuilder();

@@ -1,22 +1,15 @@
 /** From plans to one WebAssembly module: a function per loop, and one exported function per program. */
 import type { Axis } from "../../base/shapes.ts";
+import { type EmitContext, pushAddress, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
 import { emitLoop } from "./emitLoop.ts";
-import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
+import type { Access, Command, Plan, Size } from "./plan.ts";
 
 export interface ProgramToEmit {
   /** The export's name. Its arguments are the sizes of `axes`, in that order. */
   readonly name: string;
   readonly plan: Plan;
   readonly addresses: readonly number[];
-}
-
-/** What all emitters of a module share. */
-export interface EmitContext {
-  readonly module: ModuleAssembler;
-  readonly addressOf: (buffer: BufferId) => number;
-  /** Global that holds the run-time size of an axis. */
-  readonly sizeGlobal: (axis: Axis) => number;
 }
 
 interface Kernels {
@@ -194,38 +187,4 @@ function emitRowMoves(
       code.i32(2).do("i32.shl", "i32.add").set(pointer);
     }
   });
-}
-
-/** Leaves the byte address of the access' first element on the stack. */
-export function pushAddress(code: Code, context: EmitContext, access: Access, steps: ReadonlyMap<Axis, Local>): void {
-  code.i32(context.addressOf(access.buffer) + access.offset * 4);
-  pushOffset(code, context, access, steps);
-  code.do("i32.add");
-}
-
-/** Leaves on the stack, in bytes, what start and the enclosing scans add to an access' address. */
-export function pushOffset(
-  code: Code,
-  context: EmitContext,
-  access: Pick<Access, "start" | "strides">,
-  steps: ReadonlyMap<Axis, Local>,
-): void {
-  pushSize(code, context, access.start);
-  for (const [axis, step] of steps) {
-    const stride = access.strides[axis];
-    if (stride === undefined) continue;
-    code.get(step);
-    pushSize(code, context, stride);
-    code.do("i32.mul", "i32.add");
-  }
-  code.i32(2).do("i32.shl");
-}
-
-export function pushSize(code: Code, context: EmitContext, size: Size | number): void {
-  if (typeof size === "number") {
-    code.i32(size);
-    return;
-  }
-  code.i32(size.coefficient);
-  for (const axis of size.axes) code.getGlobal(context.sizeGlobal(axis)).do("i32.mul");
 }

@@ -1,8 +1,8 @@
 /** Emits one fused loop: nested counters outside, four lanes at a time inside, single elements for the rest of a row. */
 import { hashStep } from "../../base/random.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
+import { type EmitContext, pushOffset, pushSize } from "./address.ts";
 import { type Code, i32, type Local, v128 } from "./assembler.ts";
-import { type EmitContext, pushOffset, pushSize } from "./emit.ts";
 import { unaryEmitters } from "./math.ts";
 import {
   type Access,

@@ -1,0 +1,46 @@
+/** Code that computes addresses and run-time sizes: what every emitter of a module needs. */
+import type { Axis } from "../../base/shapes.ts";
+import type { Code, Local, ModuleAssembler } from "./assembler.ts";
+import type { Access, BufferId, Size } from "./plan.ts";
+
+/** What all emitters of a module share. */
+export interface EmitContext {
+  readonly module: ModuleAssembler;
+  readonly addressOf: (buffer: BufferId) => number;
+  /** Global that holds the run-time size of an axis. */
+  readonly sizeGlobal: (axis: Axis) => number;
+}
+
+/** Leaves the byte address of the access' first element on the stack. */
+export function pushAddress(code: Code, context: EmitContext, access: Access, steps: ReadonlyMap<Axis, Local>): void {
+  code.i32(context.addressOf(access.buffer) + access.offset * 4);
+  pushOffset(code, context, access, steps);
+  code.do("i32.add");
+}
+
+/** Leaves on the stack, in bytes, what start and the enclosing scans add to an access' address. */
+export function pushOffset(
+  code: Code,
+  context: EmitContext,
+  access: Pick<Access, "start" | "strides">,
+  steps: ReadonlyMap<Axis, Local>,
+): void {
+  pushSize(code, context, access.start);
+  for (const [axis, step] of steps) {
+    const stride = access.strides[axis];
+    if (stride === undefined) continue;
+    code.get(step);
+    pushSize(code, context, stride);
+    code.do("i32.mul", "i32.add");
+  }
+  code.i32(2).do("i32.shl");
+}
+
+export function pushSize(code: Code, context: EmitContext, size: Size | number): void {
+  if (typeof size === "number") {
+    code.i32(size);
+    return;
+  }
+  code.i32(size.coefficient);
+  for (const axis of size.axes) code.getGlobal(context.sizeGlobal(axis)).do("i32.mul");
+}
