@@ -1,6 +1,6 @@
 /** The operations of the equation language. Operands broadcast: axes by name, feature sizes from the right. */
 import { ShapeError } from "../base/errors.ts";
-import { type Axis, formatType, product, type TensorType } from "../base/shapes.ts";
+import { type Axis, formatType, orderAxes, product, type TensorType } from "../base/shapes.ts";
 import type { BinaryKind, Node, UnaryKind } from "../ir/nodes.ts";
 import { type Tensor, type TensorLike, traceOf } from "./tensor.ts";
 
@@ -67,11 +67,7 @@ export function slice(x: Tensor, start: number, size: number): Tensor {
 /** Side by side along the last feature dimension. */
 export function concat(...parts: readonly Tensor[]): Tensor {
   const trace = traceOf(...parts);
-  const axes = trace.add({
-    kind: "broadcast",
-    x: trace.literal(0).id,
-    type: { axes: parts.flatMap((part) => part.type.axes), shape: [1] },
-  }).type.axes;
+  const axes = orderAxes(parts.flatMap((part) => part.type.axes));
   const ids = parts.map((part) => {
     const adopted = trace.adopt(part);
     const missing = axes.some((axis) => !adopted.type.axes.includes(axis));
