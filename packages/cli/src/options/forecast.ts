@@ -25,7 +25,7 @@ type Row<T> =
 type Rows = { readonly [K in keyof ForecastOptions]-?: Row<Exclude<ForecastOptions[K], undefined>> };
 
 const calendarFeatures: readonly CalendarFeature[] = ["hour", "weekday", "day", "month", "dayOfYear"];
-const windows: readonly (WindowNormalization | "auto")[] = ["auto", "none", "last", "mean", "standard"];
+const windows: readonly (WindowNormalization | "auto")[] = ["auto", "none", "last", "season", "mean", "standard"];
 
 export const forecastRows: Rows = {
   target: {
@@ -69,17 +69,23 @@ export const forecastRows: Rows = {
     help: "interpolate, mask or error (default: interpolate)",
     parse: choice(["interpolate", "mask", "error"]),
   },
+  scale: {
+    flag: "--scale",
+    value: "KIND",
+    help: "standard, log (positive targets) or none (default: standard)",
+    parse: choice(["standard", "log", "none"]),
+  },
   window: {
     flag: "--window",
     value: "WAY",
-    help: "normalisation per window: auto, none, last, mean, standard (default: auto)",
+    help: "normalisation per window: auto, none, last, season, mean, standard (default: auto, by a short trial)",
     parse: choice(windows),
   },
   residual: {
     flag: "--residual",
     value: "NAIVE",
-    help: "forecast the difference to: none, lastValue, seasonalNaive (default: none)",
-    parse: choice(["none", "lastValue", "seasonalNaive"]),
+    help: "forecast the difference to: none, lastValue, seasonalNaive, seasonalBlend (default: none)",
+    parse: choice(["none", "lastValue", "seasonalNaive", "seasonalBlend"]),
   },
   segment: { flag: "--segment", value: "N", help: "timesteps cut into one step of the recurrence", parse: count },
   stride: { flag: "--stride", value: "N", help: "timesteps between two training windows (default: 1)", parse: count },
@@ -114,6 +120,18 @@ export const forecastRows: Rows = {
     value: "N",
     help: "epochs without a better validation loss before it stops",
     parse: count,
+  },
+  windowsPerEpoch: {
+    flag: "--windows-per-epoch",
+    value: "N",
+    help: "training windows drawn for one epoch, at most (default: 20000)",
+    parse: count,
+  },
+  averageDecay: {
+    flag: "--average-decay",
+    value: "X",
+    help: "decay of the moving average of the weights, 0 for none (default: 0.99)",
+    parse: share,
   },
   clipNorm: { flag: "--clip-norm", value: "X", help: "largest norm of the whole gradient", parse: positive },
   seed: { flag: "--seed", value: "N", help: "the same seed repeats the run exactly", parse: seed },

@@ -1,4 +1,7 @@
 /** What goes into and comes out of a forecasting run. Plain data, shared by the library and the command line. */
+import type { CalendarFeature } from "../../data/calendar.ts";
+import type { WindowNormalization } from "../../data/gather.ts";
+import type { Part } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
 
 export interface ForecastOptions {
@@ -24,10 +27,15 @@ export interface ForecastOptions {
   readonly calendar?: "auto" | "none" | readonly CalendarFeature[];
   /** What is done to gaps and missing numbers. Default "interpolate". "error" refuses them. */
   readonly missing?: "interpolate" | "mask" | "error";
-  /** Per-window normalisation: subtract the window's last value or mean, or also divide by its deviation. Default "auto". */
+  /** The scale the network works in: each series standardised, logarithms (positive targets only), or raw. Default "standard". */
+  readonly scale?: "standard" | "log" | "none";
+  /**
+   * Per-window normalisation: subtract the window's last value, the mean of its last season or its mean, or also divide by its
+   * deviation. "auto", the default, tries each for a moment and keeps the best on validation.
+   */
   readonly window?: WindowNormalization | "auto";
   /** Forecast the difference to a naive forecast. Default "none". */
-  readonly residual?: "none" | "lastValue" | "seasonalNaive";
+  readonly residual?: Residual;
   /** Timesteps cut into one step of the recurrence. Default: chosen from past and horizon. */
   readonly segment?: number;
   /** Timesteps between two training windows. Default 1. */
@@ -48,6 +56,10 @@ export interface ForecastOptions {
   readonly epochs?: number;
   /** Epochs without a better validation loss before training stops. */
   readonly patience?: number;
+  /** Training windows drawn for one epoch, at most. Default 20,000. */
+  readonly windowsPerEpoch?: number;
+  /** Decay of the moving average of the weights, 0 for none. Default 0.99. */
+  readonly averageDecay?: number;
   /** Largest norm of the whole gradient. */
   readonly clipNorm?: number;
   readonly seed?: number;
@@ -55,9 +67,13 @@ export interface ForecastOptions {
   readonly strict?: boolean;
 }
 
-export type CalendarFeature = "hour" | "weekday" | "day" | "month" | "dayOfYear";
-export type WindowNormalization = "none" | "last" | "mean" | "standard";
-export type Part = "train" | "validation" | "test";
+export type { CalendarFeature, Part, WindowNormalization };
+
+/**
+ * What the network's output is added to, all from the window itself: nothing, the last value, the value one season ago, or
+ * the mean of the values one season and seven seasons ago (a day and a week, for hourly data).
+ */
+export type Residual = "none" | "lastValue" | "seasonalNaive" | "seasonalBlend";
 
 /** Errors of one forecaster over one part. Original units; `scaled` in units of the training standard deviation. */
 export interface ErrorTable {
@@ -92,10 +108,40 @@ export interface PreparationReport {
 }
 
 export type ForecastEvent =
-  | { readonly event: "prepared"; readonly report: PreparationReport; readonly parameters: number; readonly settings: Readonly<Record<string, unknown>> }
-  | { readonly event: "progress"; readonly epoch: number; readonly epochs: number; readonly step: number; readonly steps: number; readonly loss: number; readonly sequencesPerSecond: number; readonly secondsLeft: number }
-  | { readonly event: "epoch"; readonly epoch: number; readonly epochs: number; readonly loss: number; readonly validationLoss: number; readonly best: boolean; readonly seconds: number; readonly sequencesPerSecond: number }
-  | { readonly event: "done"; readonly metrics: { readonly validation: Scores; readonly test: Scores }; readonly best: { readonly epoch: number; readonly validationLoss: number }; readonly stopped: "epochs" | "patience" | "aborted"; readonly seconds: number; readonly verdict: string };
+  | {
+      readonly event: "prepared";
+      readonly report: PreparationReport;
+      readonly parameters: number;
+      readonly settings: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly event: "progress";
+      readonly epoch: number;
+      readonly epochs: number;
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly sequencesPerSecond: number;
+      readonly secondsLeft: number;
+    }
+  | {
+      readonly event: "epoch";
+      readonly epoch: number;
+      readonly epochs: number;
+      readonly loss: number;
+      readonly validationLoss: number;
+      readonly best: boolean;
+      readonly seconds: number;
+      readonly sequencesPerSecond: number;
+    }
+  | {
+      readonly event: "done";
+      readonly metrics: { readonly validation: Scores; readonly test: Scores };
+      readonly best: { readonly epoch: number; readonly validationLoss: number };
+      readonly stopped: "epochs" | "patience" | "aborted";
+      readonly seconds: number;
+      readonly verdict: string;
+    };
 
 /** One forecast timestep of one series and target. */
 export interface ForecastRow {
@@ -119,6 +165,8 @@ export interface BacktestResult {
   /** One entry per origin: the timestep from which the forecast starts. */
   readonly origins: readonly { readonly time: number; readonly scores: Scores }[];
   readonly overall: Scores;
+  /** Whether the origins' `time` is a time or an index. */
+  readonly timed: boolean;
 }
 
 /** Actual values and forecasts of one window, in original units, for charts. */
@@ -162,5 +210,9 @@ export interface ForecastRun extends AsyncIterable<ForecastEvent> {
   forecaster(): Forecaster;
 }
 
-export type TrainForecaster = (table: Table, options: ForecastOptions, control?: { readonly signal?: AbortSignal }) => ForecastRun;
+export type TrainForecaster = (
+  table: Table,
+  options: ForecastOptions,
+  control?: { readonly signal?: AbortSignal },
+) => ForecastRun;
 export type LoadForecaster = (files: ReadonlyMap<string, Uint8Array>) => Forecaster;

@@ -1,0 +1,59 @@
+/** The model card: what the model is, what it was trained on and how well it does, for people. */
+import type { ForecastModelFile } from "./modelFolder.ts";
+import type { ErrorTable, Scores } from "./types.ts";
+
+export function modelCard(file: ForecastModelFile, parameters: number): string {
+  const { settings, preparation, record } = file;
+  const lines = [
+    `# Forecast of ${preparation.targets.join(", ")}, ${settings.horizon} timesteps ahead`,
+    "",
+    `A ${settings.cell} network of recurra: hidden size ${settings.hiddenSize}, depth ${settings.depth}, ${parameters} parameters. It looks back on`,
+    `${settings.past} timesteps in segments of ${settings.segment} and forecasts ${settings.horizon} at once.`,
+    "",
+    "## Data",
+    "",
+    `- Source: ${record.source}`,
+    `- Series: ${record.report.seriesCount}, ${record.report.timesteps} timesteps in all, season ${record.report.season}`,
+    `- Windows: ${record.report.windows.train} for training, ${record.report.windows.validation} for validation, ${record.report.windows.test} for the test`,
+    ...record.report.notes.map((note) => `- ${note}`),
+    "",
+    "## Preparation",
+    "",
+    `- Scale: ${settings.scale}; each window: ${settings.window}; residual on: ${settings.residual}`,
+    `- Calendar: ${settings.calendar.length === 0 ? "none" : settings.calendar.join(", ")}`,
+    "",
+    "## Training",
+    "",
+    `- Loss ${settings.loss}${settings.quantiles.length > 0 ? ` and quantiles ${settings.quantiles.join(", ")}` : ""}, Adam at ${settings.learningRate}, batches of ${settings.batchSize} windows, seed ${settings.seed}`,
+    `- ${record.epochs.length} epochs (stopped by: ${record.stopped}), best validation loss ${format(record.best.validationLoss)} in epoch ${record.best.epoch}`,
+    "",
+    ...(record.metrics === undefined
+      ? []
+      : [
+          ...scoreTable("Validation", record.metrics.validation),
+          ...scoreTable("Test", record.metrics.test),
+          record.verdict,
+          "",
+        ]),
+  ];
+  return lines.join("\n");
+}
+
+function scoreTable(title: string, scores: Scores): string[] {
+  const row = (name: string, errors: ErrorTable) =>
+    `| ${name} | ${[errors.mae, errors.rmse, errors.smape, errors.mase].map(format).join(" | ")} |`;
+  return [
+    `## ${title}`,
+    "",
+    "| | MAE | RMSE | sMAPE % | MASE |",
+    "| --- | --- | --- | --- | --- |",
+    row("model", scores.model),
+    row("seasonal naive", scores.seasonalNaive),
+    row("last value", scores.lastValue),
+    "",
+  ];
+}
+
+function format(value: number): string {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : "–";
+}

@@ -1,0 +1,206 @@
+/** The forecasting run: read, split, prepare, choose, train, score. Told as events. */
+import { InternalError, OptionError } from "../../base/errors.ts";
+import { intervalMs } from "../../data/interval.ts";
+import { readSeries } from "../../data/series.ts";
+import { splitSeries } from "../../data/split.ts";
+import type { Table } from "../../data/table.ts";
+import { planAllWindows, type Windows } from "../../data/windows.ts";
+import { Model } from "../../train/model.ts";
+import { adam } from "../../train/optimizers.ts";
+import { train } from "../../train/train.ts";
+import { Feeder } from "./feeder.ts";
+import { createForecaster, type ForecasterParts } from "./forecaster.ts";
+import { type ModelRecord, parseModelFiles } from "./modelFolder.ts";
+import { type FeatureCounts, forecastNetwork } from "./network.ts";
+import { featureCounts, fitPreparation, type PreparedSet, prepare } from "./preparation.ts";
+import { score, thinned, verdict } from "./scoring.ts";
+import { checkOptions, resolveSettings, type Settings } from "./settings.ts";
+import type {
+  ForecastEvent,
+  Forecaster,
+  ForecastOptions,
+  LoadForecaster,
+  Part,
+  PreparationReport,
+  TrainForecaster,
+  WindowNormalization,
+} from "./types.ts";
+
+const defaultSplit = { train: 0.7, validation: 0.1, test: 0.2 };
+/** Validation windows that decide about early stopping, at most. */
+const mostValidationWindows = 3000;
+
+/**
+ * Trains a forecaster on a table. Iterate over the run for its events; `forecaster()` gives the best model so far.
+ * @throws OptionError at once for options outside their range; DataError, TrainingError while iterating.
+ */
+export const trainForecaster: TrainForecaster = (table, options, control = {}) => {
+  checkOptions(options);
+  let best: Forecaster | undefined;
+  const events = run(table, options, control.signal, (forecaster) => {
+    best = forecaster;
+  });
+  return {
+    [Symbol.asyncIterator]: () => events,
+    forecaster() {
+      if (best !== undefined) return best;
+      throw new OptionError({
+        where: "forecaster()",
+        given: "asked for before the first epoch",
+        expected: "at least one finished epoch",
+        mend: "iterate over the run first",
+      });
+    },
+  };
+};
+
+/** A forecaster from the files of its folder. @throws FormatError */
+export const loadForecaster: LoadForecaster = (files) => createForecaster(parseModelFiles(files));
+
+interface Ready {
+  readonly settings: Settings;
+  readonly features: FeatureCounts;
+  readonly prepared: PreparedSet;
+  readonly windows: Readonly<Record<Part, Windows>>;
+  readonly preparation: ForecasterParts["preparation"];
+  readonly record: Pick<ModelRecord, "source" | "report" | "split">;
+}
+
+async function* run(
+  table: Table,
+  options: ForecastOptions,
+  signal: AbortSignal | undefined,
+  publish: (forecaster: Forecaster) => void,
+): AsyncGenerator<ForecastEvent, void, undefined> {
+  const started = performance.now();
+  const ready = await makeReady(table, options);
+  const { settings, features, prepared, windows, preparation } = ready;
+  const model = createModel(settings, features);
+  yield { event: "prepared", report: ready.record.report, parameters: model.parameterCount, settings: { ...settings } };
+
+  const epochs: { epoch: number; loss: number; validationLoss: number }[] = [];
+  const validating = windows.validation.count > 0 ? windows.validation : windows.train;
+  let outcome: Pick<ModelRecord, "best" | "stopped"> = {
+    best: { epoch: 0, validationLoss: Number.NaN },
+    stopped: "aborted",
+  };
+  const forecasterNow = (rest: Pick<ModelRecord, "metrics" | "verdict">): Forecaster => {
+    const record: ModelRecord = { ...ready.record, epochs: [...epochs], ...outcome, ...rest };
+    return createForecaster({ options, settings, features, preparation, record, model });
+  };
+  for await (const event of train(model, {
+    data: new Feeder(prepared, windows.train, settings, features),
+    validation: new Feeder(prepared, thinned(validating, mostValidationWindows), settings, features),
+    epochs: settings.epochs,
+    batchSize: settings.batchSize,
+    learningRate: settings.learningRate,
+    patience: settings.patience,
+    stepsPerEpoch: Math.ceil(settings.windowsPerEpoch / settings.batchSize),
+    signal,
+  })) {
+    if (event.event === "done") {
+      if (event.stopped === "loss") throw new InternalError("no loss to stop at was asked for");
+      outcome = { best: event.best, stopped: event.stopped };
+      const metrics = {
+        validation: score({ model, settings, features }, prepared, windows.validation),
+        test: score({ model, settings, features }, prepared, windows.test),
+      };
+      const words =
+        windows.test.count > 0
+          ? verdict(metrics.test, settings.season)
+          : "There is no test part, so nothing is said about new data.";
+      publish(forecasterNow({ metrics, verdict: words }));
+      yield {
+        event: "done",
+        metrics,
+        best: event.best,
+        stopped: event.stopped,
+        seconds: (performance.now() - started) / 1000,
+        verdict: words,
+      };
+    } else {
+      if (event.event === "epoch") {
+        epochs.push({ epoch: event.epoch, loss: event.loss, validationLoss: event.validationLoss });
+        publish(forecasterNow({ metrics: undefined, verdict: "Training was not finished." }));
+      }
+      yield event;
+    }
+  }
+}
+
+function createModel(settings: Settings, features: FeatureCounts): Model {
+  return new Model(forecastNetwork(settings, features), {
+    seed: settings.seed,
+    optimizer: adam(),
+    clipping: { norm: settings.clipNorm },
+    strict: settings.strict,
+    ...(settings.averageDecay > 0 ? { averageDecay: settings.averageDecay } : {}),
+  });
+}
+
+async function makeReady(table: Table, options: ForecastOptions): Promise<Ready> {
+  const all = readSeries(table, options);
+  const hasMissing = options.missing === "mask" || all.series.some(({ observed }) => observed !== undefined);
+  const first = resolveSettings(options, all.interval, hasMissing);
+  const { set, split, notes: splitNotes } = splitSeries(all, options.split ?? defaultSplit, first);
+  const windows = planAllWindows(set, split, first);
+  const { preparation, notes: fitNotes } = fitPreparation(set, split, first);
+  const { prepared } = prepare(set, preparation, first);
+  const features = featureCounts(preparation, first);
+  const choice =
+    options.window === undefined || options.window === "auto"
+      ? await chooseWindow(first, features, prepared, windows)
+      : undefined;
+  const settings = choice === undefined ? first : { ...first, window: choice.window };
+  const report: PreparationReport = {
+    seriesCount: set.series.length,
+    timesteps: set.series.reduce((sum, { timesteps }) => sum + timesteps, 0),
+    intervalMs: intervalMs(set.interval),
+    season: settings.season,
+    windows: { train: windows.train.count, validation: windows.validation.count, test: windows.test.count },
+    notes: [...all.notes, ...splitNotes, ...fitNotes, ...(choice === undefined ? [] : [choice.note])],
+  };
+  return { settings, features, prepared, windows, preparation, record: { source: table.source, report, split } };
+}
+
+const probeSteps = 60;
+const probeWindows = 400;
+
+/** Trains with each window normalisation for a moment and keeps the one with the smallest scaled error on validation. */
+async function chooseWindow(
+  settings: Settings,
+  features: FeatureCounts,
+  prepared: PreparedSet,
+  windows: Readonly<Record<Part, Windows>>,
+): Promise<{ window: WindowNormalization; note: string }> {
+  const candidates: WindowNormalization[] =
+    settings.season > 1 && settings.past > settings.season
+      ? ["last", "season", "standard"]
+      : ["last", "mean", "standard"];
+  const judged = windows.validation.count > 0 ? windows.validation : windows.train;
+  const results: { window: WindowNormalization; error: number }[] = [];
+  for (const window of candidates) {
+    const tried = { ...settings, window };
+    const model = createModel(tried, features);
+    const probe = train(model, {
+      data: new Feeder(prepared, windows.train, tried, features),
+      epochs: 1,
+      batchSize: settings.batchSize,
+      stepsPerEpoch: probeSteps,
+      learningRate: settings.learningRate,
+    });
+    for await (const _ of probe) {
+      // Only the weights at the end matter.
+    }
+    results.push({
+      window,
+      error: score({ model, settings: tried, features }, prepared, thinned(judged, probeWindows)).model.scaled.mae,
+    });
+  }
+  const best = results.reduce((a, b) => (b.error < a.error ? b : a));
+  const listed = results.map(({ window, error }) => `${window} ${error.toPrecision(3)}`).join(", ");
+  return {
+    window: best.window,
+    note: `window normalisation chosen by a short trial, scaled error on validation: ${listed}`,
+  };
+}
