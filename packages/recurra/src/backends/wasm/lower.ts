@@ -71,6 +71,7 @@ class Region {
   readonly #home: number | undefined;
   readonly #leaf: (node: Leaf, type: TensorType) => Access;
   readonly #schedule: Schedule;
+  readonly #roots: readonly NodeId[];
   readonly #used: ReadonlySet<NodeId>;
   /** Places a value must be written to; the first is where it is read from. */
   readonly #destinations = new Map<NodeId, Access[]>();
@@ -91,6 +92,7 @@ class Region {
     this.#graph = graph;
     this.#home = home;
     this.#leaf = leaf;
+    this.#roots = roots;
     this.#used = reachable(graph, roots);
     this.#schedule = schedule(graph, this.#used);
   }
@@ -108,7 +110,7 @@ class Region {
     const writing = slotOf[next]!;
     const fused = list[writing]!.kind === "fused";
     const aliases = new Set<NodeId>([leaf]);
-    return this.#graph.nodes.every((node, position) => {
+    const readInTime = this.#graph.nodes.every((node, position) => {
       const id = position as NodeId; // The position in the list is the id.
       if (!this.#used.has(id) || !operands(node).some((operand) => aliases.has(operand))) return true;
       if (isView(node)) {
@@ -126,6 +128,8 @@ class Region {
         !operands(node).some((operand) => operand !== leaf && aliases.has(operand))
       );
     });
+    // A result that is the leaf itself, or a view of it, is copied at the end of the region.
+    return readInTime && !this.#roots.some((root) => aliases.has(root));
   }
 
   lower(): Command[] {
@@ -134,9 +138,21 @@ class Region {
       if (item.kind === "fused") this.#lowerFused(item.type, item.members, index);
       else this.#lowerSingle(item.node);
     });
-    for (const { from, to } of this.#trailing)
-      this.#commands.push(copyLoop(this.loopSource(from), to, this.#graph.types[from]!));
+    this.#copyTrailing();
     return this.#commands;
+  }
+
+  /** All of these copies happen at once: what one of them overwrites and another reads is set aside first. */
+  #copyTrailing(): void {
+    const overwritten = new Set(this.#trailing.map(({ to }) => to.buffer));
+    const copies = this.#trailing.map(({ from, to }) => {
+      const source = this.loopSource(from);
+      const type = this.#graph.types[from]!;
+      if (source.kind !== "memory" || source.access.buffer === to.buffer || !overwritten.has(source.access.buffer))
+        return copyLoop(source, to, type);
+      return copyLoop({ kind: "memory", access: this.#denseCopy(source.access, type) }, to, type);
+    });
+    this.#commands.push(...copies);
   }
 
   accessOf(id: NodeId): Access {
@@ -342,6 +358,7 @@ class Region {
       case "scatterAdd": {
         const target = this.accessOf(id);
         const features = type.shape[1]!;
+        this.#commands.push(copyLoop({ kind: "number", value: 0 }, target, type));
         this.#commands.push({
           kind: "scatterAdd",
           source: this.#rows(node.x),
