@@ -105,6 +105,7 @@ async function* fakeEvents(
       seriesCount: 1,
       timesteps: table.rowCount,
       intervalMs: 3_600_000,
+      interval: "1 hour",
       season: 24,
       windows,
       notes: ["OT: 2 missing values interpolated"],

@@ -15,6 +15,7 @@ import {
   share,
   split,
   text,
+  yesOrNo,
 } from "./values.ts";
 
 type Row<T> =
@@ -126,6 +127,12 @@ export const forecastRows: Rows = {
     value: "N",
     help: "training windows drawn for one epoch, at most (default: 20000)",
     parse: count,
+  },
+  channelEmbedding: {
+    flag: "--channel-embedding",
+    value: "YES",
+    help: "whether a learned vector tells several target columns apart: yes or no (default: yes)",
+    parse: yesOrNo,
   },
   averageDecay: {
     flag: "--average-decay",

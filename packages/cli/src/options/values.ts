@@ -87,6 +87,8 @@ export function choice<T extends string>(known: readonly T[]): Parse<T> {
   };
 }
 
+export const yesOrNo: Parse<boolean> = (flag, given) => choice(["yes", "no"])(flag, given) === "yes";
+
 export function autoNoneOr<T extends string>(known: readonly T[]): Parse<"auto" | "none" | readonly T[]> {
   return (flag, given) => {
     if (given === "auto" || given === "none") return given;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { alignTable, clock, interval, short, timestamp } from "./numbers.ts";
+import { alignTable, clock, short, timestamp } from "./numbers.ts";
 
 it("prints numbers with four significant digits", () => {
   expect([0, 0.0321456, 12.345, 104_200, 1.23456e-9, -5.5, Number.NaN].map(short)).toEqual([
@@ -15,12 +15,6 @@ it("prints numbers with four significant digits", () => {
 
 it("prints spans of time", () => {
   expect([7, 750, 3723, Number.POSITIVE_INFINITY].map(clock)).toEqual(["0:07", "12:30", "1:02:03", "-:--"]);
-  expect([3_600_000, 900_000, 86_400_000, 7 * 86_400_000].map(interval)).toEqual([
-    "hour",
-    "15 minutes",
-    "day",
-    "7 days",
-  ]);
 });
 
 it("prints times in UTC and indices as they are", () => {

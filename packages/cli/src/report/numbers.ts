@@ -26,18 +26,6 @@ export function clock(seconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** "hour", "15 minutes", "day": after "every". */
-export function interval(ms: number): string {
-  const units = [
-    ["day", 86_400_000],
-    ["hour", 3_600_000],
-    ["minute", 60_000],
-    ["second", 1000],
-  ] as const;
-  const [name, size] = units.find(([, unit]) => ms >= unit && ms % unit === 0) ?? ["millisecond", 1];
-  return ms === size ? name : `${whole(ms / size)} ${name}s`;
-}
-
 /** "2016-07-01 00:00:00" of milliseconds UTC, with a fraction only when there is one; or the index of the timestep. */
 export function timestamp(time: number, timed: boolean): string {
   if (!timed) return String(time);

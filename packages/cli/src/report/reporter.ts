@@ -2,7 +2,7 @@
 import type { ForecastEvent, PreparationReport } from "recurra/tasks";
 import type { Io } from "../io.ts";
 import { progressBar } from "./bar.ts";
-import { clock, counted, interval, short, whole } from "./numbers.ts";
+import { clock, counted, short, whole } from "./numbers.ts";
 import { scoreTable } from "./scores.ts";
 
 export type DoneEvent = Extract<ForecastEvent, { event: "done" }>;
@@ -92,8 +92,8 @@ function lineReporter({ stdout, stderr }: Io, source: string): Reporter {
 }
 
 export function describePreparation(source: string, report: PreparationReport, parameters: number): string {
-  const { seriesCount, timesteps, intervalMs, season, windows, notes } = report;
-  const every = intervalMs === undefined ? "" : `, one every ${interval(intervalMs)}`;
+  const { seriesCount, timesteps, interval, season, windows, notes } = report;
+  const every = interval === undefined ? "" : `, one every ${interval.replace(/^1 /, "")}`;
   return [
     `${source}: ${seriesCount === 1 ? "" : `${counted(seriesCount, "series", "series")}, `}${counted(timesteps, "timestep")}${every}; season ${whole(season)}`,
     `windows: ${whole(windows.train)} for training, ${whole(windows.validation)} for validation, ${whole(windows.test)} for the test`,

@@ -42,7 +42,7 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
   return {
     inputs: {
       past: { axes: ["batch", "time"], shape: [segment * perStep] },
-      ...(features.targets > 1 ? { channel: { axes: ["batch"], shape: [1] } } : {}),
+      ...(settings.channelEmbedding && features.targets > 1 ? { channel: { axes: ["batch"], shape: [1] } } : {}),
       ...(features.static > 0 ? { static: { axes: ["batch"], shape: [features.static] } } : {}),
       ...(features.known > 0 ? { known: { axes: ["batch", "steps"], shape: [outputSegment * features.known] } } : {}),
       target: output,
@@ -55,7 +55,7 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
         scope.in("embedding"),
       );
       const state = encode(step, embedded, hiddenSize);
-      const query = decoderInput(inputs, scope, steps, features.targets, hiddenSize);
+      const query = decoderInput(inputs, scope, steps, settings.channelEmbedding ? features.targets : 1, hiddenSize);
       const rows = { axes: ["batch", "steps"], shape: [hiddenSize] };
       const decoded = step.run(broadcast(query, rows), state).output;
       const dropped = dropout(settings.dropout).apply(decoded, scope);

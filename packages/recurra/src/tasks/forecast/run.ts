@@ -1,6 +1,6 @@
 /** The forecasting run: read, split, prepare, choose, train, score. Told as events. */
 import { InternalError, OptionError } from "../../base/errors.ts";
-import { intervalMs } from "../../data/interval.ts";
+import { formatInterval, intervalMs } from "../../data/interval.ts";
 import { readSeries } from "../../data/series.ts";
 import { splitSeries } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
@@ -156,6 +156,7 @@ async function makeReady(table: Table, options: ForecastOptions): Promise<Ready>
     seriesCount: set.series.length,
     timesteps: set.series.reduce((sum, { timesteps }) => sum + timesteps, 0),
     intervalMs: intervalMs(set.interval),
+    interval: set.interval.kind === "index" ? undefined : formatInterval(set.interval),
     season: settings.season,
     windows: { train: windows.train.count, validation: windows.validation.count, test: windows.test.count },
     notes: [...all.notes, ...splitNotes, ...fitNotes, ...(choice === undefined ? [] : [choice.note])],

@@ -31,6 +31,8 @@ export interface Settings {
   readonly epochs: number;
   readonly patience: number;
   readonly windowsPerEpoch: number;
+  /** Whether a learned vector tells the target columns apart in the decoder. */
+  readonly channelEmbedding: boolean;
   readonly averageDecay: number;
   readonly clipNorm: number;
   readonly stride: number;
@@ -119,6 +121,7 @@ export function resolveSettings(options: ForecastOptions, interval: Interval, ha
     epochs: options.epochs ?? 10,
     patience: options.patience ?? 3,
     windowsPerEpoch: options.windowsPerEpoch ?? 20_000,
+    channelEmbedding: options.channelEmbedding ?? true,
     averageDecay: options.averageDecay ?? 0.99,
     clipNorm: options.clipNorm ?? 1,
     stride: options.stride ?? 1,

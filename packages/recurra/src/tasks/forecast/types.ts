@@ -58,6 +58,8 @@ export interface ForecastOptions {
   readonly patience?: number;
   /** Training windows drawn for one epoch, at most. Default 20,000. */
   readonly windowsPerEpoch?: number;
+  /** Whether a learned vector tells several target columns apart; without it they share everything. Default true. */
+  readonly channelEmbedding?: boolean;
   /** Decay of the moving average of the weights, 0 for none. Default 0.99. */
   readonly averageDecay?: number;
   /** Largest norm of the whole gradient. */
@@ -102,6 +104,8 @@ export interface PreparationReport {
   readonly timesteps: number;
   /** Milliseconds between two timesteps; undefined without a time column. */
   readonly intervalMs: number | undefined;
+  /** In words: "1 hour", "1 month", "1 business day"; undefined without a time column. */
+  readonly interval: string | undefined;
   readonly season: number;
   readonly windows: Readonly<Record<Part, number>>;
   readonly notes: readonly string[];
