@@ -14,7 +14,7 @@ import { type ModelRecord, parseModelFiles } from "./modelFolder.ts";
 import { type FeatureCounts, forecastNetwork } from "./network.ts";
 import { featureCounts, fitPreparation, type PreparedSet, prepare } from "./preparation.ts";
 import { score, thinned, verdict } from "./scoring.ts";
-import { checkOptions, resolveSettings, type Settings } from "./settings.ts";
+import { checkOptions, resolveSettings, type Settings, withEpochs } from "./settings.ts";
 import type {
   ForecastEvent,
   Forecaster,
@@ -141,9 +141,10 @@ function createModel(settings: Settings, features: FeatureCounts): Model {
 async function makeReady(table: Table, options: ForecastOptions): Promise<Ready> {
   const all = readSeries(table, options);
   const hasMissing = options.missing === "mask" || all.series.some(({ observed }) => observed !== undefined);
-  const first = resolveSettings(options, all.interval, hasMissing);
-  const { set, split, notes: splitNotes } = splitSeries(all, options.split ?? defaultSplit, first);
-  const windows = planAllWindows(set, split, first);
+  const sizes = resolveSettings(options, all.interval, hasMissing);
+  const { set, split, notes: splitNotes } = splitSeries(all, options.split ?? defaultSplit, sizes);
+  const windows = planAllWindows(set, split, sizes);
+  const first = withEpochs(sizes, options, windows.train.count);
   const { preparation, notes: fitNotes } = fitPreparation(set, split, first);
   const { prepared } = prepare(set, preparation, first);
   const features = featureCounts(preparation, first);

@@ -135,11 +135,21 @@ function defaultPast(horizon: number, season: number): number {
   return Math.max(4 * season, Math.ceil((2 * horizon) / season) * season, 16);
 }
 
-/** A season where it divides the past, doubled while the recurrence would be longer than 20 steps. */
+/** A season where it divides the past into at least four steps, doubled while the recurrence would be longer than 20. */
 function defaultSegment(past: number, season: number): number {
-  let segment = largestDivisor(past, season);
+  let segment = largestDivisor(past, Math.max(1, Math.min(season, Math.floor(past / 4))));
   while (past / segment > 20 && past % (2 * segment) === 0 && season > 1) segment *= 2;
   return segment;
+}
+
+/** Small data needs more epochs for as many steps of the optimizer: at least 600, and 100 before patience ends. */
+export function withEpochs(settings: Settings, options: ForecastOptions, trainingWindows: number): Settings {
+  const stepsPerEpoch = Math.ceil(Math.min(trainingWindows, settings.windowsPerEpoch) / settings.batchSize);
+  return {
+    ...settings,
+    epochs: options.epochs ?? Math.min(100, Math.max(10, Math.ceil(600 / stepsPerEpoch))),
+    patience: options.patience ?? Math.min(30, Math.max(3, Math.ceil(100 / stepsPerEpoch))),
+  };
 }
 
 function largestDivisor(whole: number, limit: number): number {
