@@ -1,5 +1,5 @@
 /** The model card: what the model is, what it was trained on and how well it does, for people. */
-import type { ForecastModelFile } from "./modelFolder.ts";
+import type { ForecastModelFile } from "./record.ts";
 import type { ErrorTable, Scores } from "./types.ts";
 
 export function modelCard(file: ForecastModelFile, parameters: number): string {

@@ -7,8 +7,9 @@ import type { Split } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
 import { forecastWindows, planWindows, type Windows } from "../../data/windows.ts";
 import { seasonalNaiveForecast } from "./baselines.ts";
-import { type ModelRecord, modelFiles } from "./modelFolder.ts";
+import { modelFiles } from "./modelFolder.ts";
 import { type Preparation, type PreparedSet, prepare } from "./preparation.ts";
+import type { ModelRecord } from "./record.ts";
 import { forecasts, score, type Trained, thinned } from "./scoring.ts";
 import type {
   BacktestResult,
@@ -29,20 +30,28 @@ export interface ForecasterParts extends Trained {
 export function createForecaster(parts: ForecasterParts): Forecaster {
   const { options, settings, preparation } = parts;
   const timed = preparation.interval.kind !== "index";
-  const read = (table: Table): PreparedSet => {
+  const readWithNotes = (table: Table): { readonly prepared: PreparedSet; readonly notes: readonly string[] } => {
     const set = readSeries(table, {
       ...options,
       missing: options.missing ?? "interpolate",
       interval: preparation.interval,
     });
-    return prepare(set, preparation, settings).prepared;
+    if ((set.roles.time !== undefined) !== timed) throw otherTimes(set.source, timed);
+    const { prepared, notes } = prepare(set, preparation, settings);
+    return { prepared, notes: [...set.notes, ...notes] };
   };
+  const read = (table: Table): PreparedSet => readWithNotes(table).prepared;
   return {
     options,
     predict(table): ForecastResult {
-      const prepared = read(table);
-      const { set, windows } = forecastWindows(prepared.set, settings);
-      return { rows: predictionRows(parts, subset(prepared, set), windows), quantiles: settings.quantiles, timed };
+      const { prepared, notes } = readWithNotes(table);
+      const { set, windows, notes: shortNotes } = forecastWindows(prepared.set, settings);
+      return {
+        rows: predictionRows(parts, subset(prepared, set), windows),
+        quantiles: settings.quantiles,
+        timed,
+        notes: [...notes, ...shortNotes],
+      };
     },
     evaluate(table): Scores {
       const prepared = read(table);
@@ -58,6 +67,17 @@ export function createForecaster(parts: ForecasterParts): Forecaster {
     },
     toFiles: () => modelFiles(parts),
   };
+}
+
+function otherTimes(source: string, trainedWithTimes: boolean): DataError {
+  return new DataError({
+    where: `${source}: the time column`,
+    given: trainedWithTimes ? "missing" : "there",
+    expected: trainedWithTimes
+      ? "a time for each row, as in the data that the model was trained on"
+      : "none, as in the data that the model was trained on",
+    mend: trainedWithTimes ? "add the column of times" : "leave the column of times out",
+  });
 }
 
 /** The series that `set` keeps, in its order. */

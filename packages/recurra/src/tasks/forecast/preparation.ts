@@ -110,7 +110,7 @@ export function prepare(
     const all = { start: 0, end: series.timesteps };
     return scaleOf(
       series,
-      fitScaler(preparation.targets, [{ values: series.targets, observed: series.observed, ...all }]),
+      fitScaler(preparation.targets, [{ values: series.targets, observed: series.observed, ...all }], set.source),
       all,
       settings,
     );

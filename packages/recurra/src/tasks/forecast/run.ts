@@ -10,9 +10,10 @@ import { adam } from "../../train/optimizers.ts";
 import { train } from "../../train/train.ts";
 import { Feeder } from "./feeder.ts";
 import { createForecaster, type ForecasterParts } from "./forecaster.ts";
-import { type ModelRecord, parseModelFiles } from "./modelFolder.ts";
+import { parseModelFiles } from "./modelFolder.ts";
 import { type FeatureCounts, forecastNetwork } from "./network.ts";
 import { featureCounts, fitPreparation, type PreparedSet, prepare } from "./preparation.ts";
+import type { ModelRecord } from "./record.ts";
 import { score, thinned, verdict } from "./scoring.ts";
 import { checkOptions, resolveSettings, type Settings, withEpochs } from "./settings.ts";
 import type {

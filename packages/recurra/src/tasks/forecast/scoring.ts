@@ -129,7 +129,14 @@ export function verdict({ model, seasonalNaive, lastValue }: Scores, season: num
     season > 1 && seasonalNaive.mae < lastValue.mae
       ? { name: "seasonal naive", mae: seasonalNaive.mae }
       : { name: "the last value", mae: lastValue.mae };
-  const gain = 1 - model.mae / better.mae;
+  if (Number.isNaN(model.mae)) return "No value of the test part was observed, so nothing is said about new data.";
+  const gain = model.mae === better.mae ? 0 : 1 - model.mae / better.mae;
+  if (gain < -1) {
+    const times = Number.isFinite(gain)
+      ? `${Number((1 - gain).toPrecision(3)).toLocaleString("en-US")} times as high`
+      : "higher, and that of the naive forecast is 0";
+    return `On the test part the model does not beat ${better.name}: its mean absolute error is ${times}. Do not use it as it is.`;
+  }
   const percent = `${(Math.abs(gain) * 100).toFixed(1)} %`;
   if (gain > 0.005)
     return `On the test part the model beats ${better.name}, the better naive forecast, by ${percent} in mean absolute error.`;

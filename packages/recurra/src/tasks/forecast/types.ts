@@ -163,6 +163,8 @@ export interface ForecastResult {
   readonly quantiles: readonly number[];
   /** Whether `time` is a time or an index. */
   readonly timed: boolean;
+  /** What was found and done, for people: "not seen in training, scaled by their own history: new". */
+  readonly notes: readonly string[];
 }
 
 export interface BacktestResult {
