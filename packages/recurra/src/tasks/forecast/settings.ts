@@ -1,5 +1,6 @@
 /** Every choice of a forecasting run, spelled out: what the caller gave, and for the rest what suits the data. */
 import { OptionError } from "../../base/errors.ts";
+import { cellNamed } from "../../cells/registry.ts";
 import { type CalendarFeature, chooseCalendar } from "../../data/calendar.ts";
 import type { WindowNormalization } from "../../data/gather.ts";
 import type { Interval } from "../../data/interval.ts";
@@ -64,6 +65,7 @@ export function checkOptions(options: ForecastOptions): void {
   inRange("dropout", options.dropout, (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("averageDecay", options.averageDecay, (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("seed", options.seed, (x) => Number.isSafeInteger(x) && x >= 0, "a whole number, 0 or more");
+  if (options.cell !== undefined) cellNamed(options.cell);
   const levels = options.quantiles ?? [];
   const ascending = levels.every((level, i) => level > 0 && level < 1 && (i === 0 || level > levels[i - 1]!));
   if (!ascending) {
