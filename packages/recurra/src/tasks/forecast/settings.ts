@@ -61,7 +61,7 @@ export function checkOptions(options: ForecastOptions): void {
     throw new OptionError({ where: name, given: String(given), expected: "1, 2, 3, …", mend: "give a whole number" });
   }
   inRange("learningRate", options.learningRate, (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
-  inRange("clipNorm", options.clipNorm, (x) => x > 0, "a positive number");
+  inRange("clipNorm", options.clipNorm, (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
   inRange("dropout", options.dropout, (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("averageDecay", options.averageDecay, (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("seed", options.seed, (x) => Number.isSafeInteger(x) && x >= 0, "a whole number, 0 or more");
