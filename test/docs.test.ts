@@ -156,7 +156,7 @@ describe("snippets", () => {
 
   it("show the quickstart as it is", () => {
     const shown = snippetsOf("README.md").map(({ text }) => text.trim());
-    expect(shown).toContain(manifest.scripts["quickstart"]);
+    expect(shown).toContain(manifest.scripts.quickstart);
   });
 });
 
