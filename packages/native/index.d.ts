@@ -1,0 +1,66 @@
+/** Native kernels on the memory of a WebAssembly module. Addresses are bytes from its start, sizes and strides elements. */
+
+export type InstructionSet = "avx512" | "avx2" | "neon" | "portable";
+
+/** Functions bound to one memory, made to be imported by WebAssembly. All arguments are whole numbers. */
+export interface Kernels {
+  /** B [k, n] into panels. The target takes k · n floats, n rounded up to a multiple of `panelWidth`. */
+  readonly pack: (
+    source: number,
+    rowStride: number,
+    columnStride: number,
+    target: number,
+    k: number,
+    n: number,
+  ) => void;
+  /** C [m, n] = A [m, k] · B, or C += A · B. The bits of a row do not depend on m. */
+  readonly gemm: (
+    a: number,
+    aRow: number,
+    aColumn: number,
+    packed: number,
+    c: number,
+    cRow: number,
+    m: number,
+    n: number,
+    k: number,
+    accumulate: number,
+  ) => void;
+  /** C [m, n] = Σ over rows of aᵀ b; scratch takes outerBlock · n floats, n rounded up like that of a packed matrix. */
+  readonly outer: (
+    a: number,
+    aRow: number,
+    b: number,
+    bRow: number,
+    c: number,
+    cRow: number,
+    m: number,
+    n: number,
+    rows: number,
+    scratch: number,
+  ) => void;
+  /** After the memory has grown. */
+  readonly rebind: () => void;
+}
+
+export interface Native {
+  readonly bind: (memory: WebAssembly.Memory) => Kernels;
+  readonly panelWidth: number;
+  readonly outerBlock: number;
+  /** What this processor has, fastest first. */
+  readonly instructionSets: readonly InstructionSet[];
+  readonly selected: () => InstructionSet;
+  /** For tests: all bindings of the process use this set from now on. Matrices must be packed again. */
+  readonly select: (set: InstructionSet) => void;
+  /** Multiply-adds in registers; returns how many floating-point operations that were. For benchmarks. */
+  readonly peak: (iterations: number) => number;
+}
+
+/**
+ * The kernels, or undefined where they were not built, do not load, or are refused by `RECURRA_NATIVE=0`; `whyNot()` then
+ * says why. `RECURRA_NATIVE=avx2` (or another set) selects that set. Never throws.
+ */
+export function load(): Native | undefined;
+
+/** Why the last `load` returned undefined. */
+export function whyNot(): string | undefined;
