@@ -117,7 +117,7 @@ export class Model {
       loss: this.#executable.scalar("train", "loss"),
       gradientNorm: this.#executable.scalar("train", "gradientNorm"),
     };
-    if (Number.isFinite(result.gradientNorm)) this.#steps = step;
+    if (Number.isFinite(result.loss) && Number.isFinite(result.gradientNorm)) this.#steps = step;
     return result;
   }
 

@@ -4,7 +4,7 @@ import type { Axis, TensorType } from "../base/shapes.ts";
 import { scalarType } from "../base/shapes.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
 import type { NodeId, Program } from "../ir/nodes.ts";
-import { add, broadcast, lengthMask, less, mul, select, sqrt, square, sub, sumAll } from "../trace/operations.ts";
+import { abs, add, broadcast, lengthMask, less, mul, select, sqrt, square, sub, sumAll } from "../trace/operations.ts";
 import { type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
 import { type Clipping, clip, type Optimizer } from "./optimizers.ts";
@@ -123,8 +123,9 @@ function withUpdates(
   const scalars = Object.fromEntries(
     Object.keys(optimizer.scalars(1)).map((name) => [name, trace.input(name, scalarType)]),
   );
-  // A step whose gradient is not finite changes nothing, so that the weights can still be looked at and saved.
-  const finite = less(norm, Number.POSITIVE_INFINITY);
+  // A step whose loss or gradient is not finite changes nothing, so that the weights can still be looked at and saved.
+  const bounded = (x: Tensor) => less(abs(x), Number.POSITIVE_INFINITY);
+  const finite = mul(bounded(norm), bounded(trace.tensor(program.outputs["loss"]!)));
   const decay = averaging ? trace.input("averageDecay", scalarType) : undefined;
   const updates: Record<string, NodeId> = {};
   [...weights].forEach(([name, id], i) => {
