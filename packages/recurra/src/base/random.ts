@@ -14,9 +14,7 @@ export interface Random {
 /** xoshiro128** (Blackman and Vigna 2018), its state filled by splitmix32 from the seed. */
 export function createRandom(seed: number): Random {
   const state = new Uint32Array(4);
-  let filler = seed >>> 0;
-  // The high half of large seeds matters too: 1 and 1 + 2^32 are different seeds.
-  filler ^= Math.imul(Math.floor(seed / 2 ** 32) >>> 0, 0x9e3779b9);
+  let filler = folded(seed);
   for (let i = 0; i < 4; i++) {
     filler = (filler + 0x9e3779b9) | 0;
     state[i] = mix32(filler);
@@ -77,8 +75,13 @@ function rotate(x: number, bits: number): number {
   return (x << bits) | (x >>> (32 - bits));
 }
 
+/** 32 bits of a seed. The high half of large seeds matters too: 1 and 1 + 2^32 are different seeds. */
+function folded(seed: number): number {
+  return seed ^ Math.imul(Math.floor(seed / 2 ** 32) >>> 0, 0x9e3779b9);
+}
+
 function hashLabel(seed: number, label: string): number {
-  let hash = mix32(seed | 0) ^ 0x811c9dc5;
+  let hash = mix32(folded(seed)) ^ 0x811c9dc5;
   for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 0x01000193);
   return mix32(hash) >>> 0;
 }
