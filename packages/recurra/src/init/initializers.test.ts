@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { createRandom } from "../base/random.ts";
+import { type Initializer, type InitializerName, initialValues, parseInitializer } from "./initializers.ts";
+
+const values = (name: Initializer | InitializerName, shape: readonly number[], seed = 1) =>
+  initialValues(parseInitializer(name), shape, createRandom(seed));
+const variance = (numbers: Float32Array) => {
+  const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  return numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0) / numbers.length;
+};
+
+describe("an initializer", () => {
+  it.each([
+    ["xavierUniform", 2 / (200 + 300)],
+    ["xavierNormal", 2 / (200 + 300)],
+    ["heUniform", 2 / 300],
+    ["heNormal", 2 / 300],
+    ["lecunNormal", 1 / 300],
+    ["uniform", 0.1 ** 2 / 12],
+    ["normal", 0.05 ** 2],
+  ] as const)("%s has its variance: fan-in is the last size", (name, expected) => {
+    expect(Math.abs(variance(values(name, [200, 300])) / expected - 1)).toBeLessThan(0.02);
+  });
+
+  it.each([
+    [4, 4],
+    [3, 7],
+    [7, 3],
+    [1, 5],
+    [64, 64],
+  ])("orthogonal gives orthonormal rows or columns times the gain: %i × %i", (rows, columns) => {
+    const gain = 1.5;
+    const weight = values({ kind: "orthogonal", gain }, [rows, columns]);
+    const [count, length] = rows <= columns ? [rows, columns] : [columns, rows];
+    const entry = (vector: number, i: number) =>
+      rows <= columns ? weight[vector * columns + i]! : weight[i * columns + vector]!;
+    for (let a = 0; a < count; a++) {
+      for (let b = 0; b <= a; b++) {
+        let dot = 0;
+        for (let i = 0; i < length; i++) dot += entry(a, i) * entry(b, i);
+        expect(Math.abs(dot - (a === b ? gain ** 2 : 0))).toBeLessThan(1e-6);
+      }
+    }
+  });
+
+  it("identity scales the identity, also of a matrix that is not square", () => {
+    expect([...values({ kind: "identity", scale: 2 }, [2, 3])]).toEqual([2, 0, 0, 0, 2, 0]);
+  });
+
+  it("zeros and ones are constant", () => {
+    expect([...values("zeros", [2])]).toEqual([0, 0]);
+    expect([...values("ones", [2])]).toEqual([1, 1]);
+  });
+
+  it("gives the same numbers for the same seed only", () => {
+    expect(values("xavierNormal", [4, 4], 3)).toEqual(values("xavierNormal", [4, 4], 3));
+    expect(values("xavierNormal", [4, 4], 3)).not.toEqual(values("xavierNormal", [4, 4], 4));
+  });
+
+  it("that is unknown is named with its nearest", () => {
+    expect(() => parseInitializer("xavierUnifrom" as InitializerName)).toThrow(
+      'initializer is unknown: "xavierUnifrom", expected one of zeros, ones, uniform, normal, xavierUniform, xavierNormal, heUniform, heNormal, lecunNormal, orthogonal, identity.\nDid you mean "xavierUniform"?',
+    );
+  });
+});
