@@ -184,7 +184,8 @@ describe("covariates", () => {
 
     const future = { date: hours(506), x: [...x, 2, -2, 2, -2, 2, -2], y: [...columns.y, ...Array(6).fill(null)] };
     const forecast = withX.forecaster.predict(tableFromColumns(future)).rows.map((row) => row.forecast);
-    for (const [step, value] of forecast.entries()) expect(Math.abs(value - (step % 2 === 0 ? 16 : 4))).toBeLessThan(2.5);
+    for (const [step, value] of forecast.entries())
+      expect(Math.abs(value - (step % 2 === 0 ? 16 : 4))).toBeLessThan(2.5);
     expect(() => withX.forecaster.predict(tableFromColumns(columns, "now.csv"))).toThrowErrorMatchingInlineSnapshot(`
       [DataError: now.csv: x after the last target is missing, expected known for all 6 timesteps of the forecast.
       Add rows for the future with these columns and an empty target.]
