@@ -43,7 +43,10 @@ export const mgu = defineCell({
 const timesteps = 20;
 const layers = sequential(recurrent({ cell: mgu, hiddenSize: 16, output: "last" }), dense({ outputSize: 1 }));
 
-/** x: bits [batch, time, 1]; y: the first of them [batch, 1]. */
+/**
+ * x: bits [batch, time, 1]; y: the first of them [batch, 1].
+ * @type {import("recurra/train").Network}
+ */
 const network = {
   inputs: { x: sequenceType(1), y: vectorType(1) },
   forward: ({ x }, scope) => ({ logit: layers.apply(x, scope) }),

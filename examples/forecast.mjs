@@ -6,7 +6,10 @@ import { readFileSync } from "node:fs";
 import { tableFromRows } from "recurra/data";
 import { loadForecaster, trainForecaster } from "recurra/tasks";
 
-const lines = readFileSync(new URL("data/sunspots.csv", import.meta.url), "utf8").trim().split("\n").slice(1);
+const lines = readFileSync(new URL("data/sunspots.csv", import.meta.url), "utf8")
+  .trim()
+  .split("\n")
+  .slice(1);
 const rows = lines.map((line) => line.replaceAll('"', "").split(","));
 const table = tableFromRows(rows.map(([month, sunspots]) => ({ Month: month, Sunspots: Number(sunspots) })));
 

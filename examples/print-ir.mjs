@@ -9,6 +9,7 @@ import { sgd } from "recurra/train";
 
 const layers = sequential(recurrent({ cell: lstm, hiddenSize: 4, output: "last" }), dense({ outputSize: 1 }));
 
+/** @type {import("recurra/train").Network} */
 const network = {
   inputs: { x: sequenceType(3), y: vectorType(1) },
   forward: ({ x }, scope) => ({ forecast: layers.apply(x, scope) }),

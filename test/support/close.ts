@@ -25,8 +25,8 @@ export interface Comparison {
   readonly expected: number;
 }
 
-/** Where two tensors differ most. NaN equals NaN and an infinity itself; anything else beside them is infinitely wrong. */
-export function compare(given: ArrayLike<number>, expected: ArrayLike<number>): Comparison {
+/** Where two tensors differ most; `floor` is the smallest magnitude that errors are measured by. NaN equals NaN, an infinity itself. */
+export function compare(given: ArrayLike<number>, expected: ArrayLike<number>, floor = 1e-3): Comparison {
   let scale = 0;
   for (let i = 0; i < expected.length; i++)
     if (Number.isFinite(expected[i])) scale = Math.max(scale, Math.abs(expected[i]!));
@@ -35,7 +35,7 @@ export function compare(given: ArrayLike<number>, expected: ArrayLike<number>): 
     const [g, e] = [given[index]!, expected[index]!];
     if (Object.is(g, e) || g === e) continue;
     const difference = Math.abs(g - e);
-    const error = Number.isFinite(difference) ? difference / Math.max(scale, 1e-3) : Number.POSITIVE_INFINITY;
+    const error = Number.isFinite(difference) ? difference / Math.max(scale, floor) : Number.POSITIVE_INFINITY;
     if (error > worst.error) worst = { error, index, given: g, expected: e };
   }
   return worst;
@@ -50,9 +50,10 @@ export function expectClose(
   tolerance: number,
   what: string,
   label = "all",
+  floor?: number,
 ): void {
   expect(given.length, `${what}: number of elements`).toBe(expected.length);
-  const worst = compare(given, expected);
+  const worst = compare(given, expected, floor);
   largestErrors.set(label, Math.max(largestErrors.get(label) ?? 0, worst.error));
   if (worst.error <= tolerance) return;
   const { error, index } = worst;
@@ -67,10 +68,11 @@ export function expectAllClose(
   expected: Readonly<Record<string, ArrayLike<number>>>,
   tolerance: number | ((name: string) => number),
   label = "all",
+  floor?: number,
 ): void {
   expect(Object.keys(given).sort()).toEqual(Object.keys(expected).sort());
   for (const [name, values] of Object.entries(expected))
-    expectClose(given[name]!, values, typeof tolerance === "number" ? tolerance : tolerance(name), name, label);
+    expectClose(given[name]!, values, typeof tolerance === "number" ? tolerance : tolerance(name), name, label, floor);
 }
 
 if (process.env.RECURRA_ERRORS !== undefined) {

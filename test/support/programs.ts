@@ -5,6 +5,7 @@ import { bestArithmetic } from "../../packages/recurra/src/backends/wasm/instant
 import { createRandom } from "../../packages/recurra/src/base/random.ts";
 import { type AxisSizes, elementCount, scalarType } from "../../packages/recurra/src/base/shapes.ts";
 import { Executable } from "../../packages/recurra/src/compile/executable.ts";
+import { afterGradient, beforeGradient, runPasses } from "../../packages/recurra/src/compile/pipeline.ts";
 import type { NodeId, Program } from "../../packages/recurra/src/ir/nodes.ts";
 import { verify } from "../../packages/recurra/src/ir/verify.ts";
 import { Scope } from "../../packages/recurra/src/trace/scope.ts";
@@ -123,4 +124,9 @@ export const backends: readonly Backend[] = [
 export function reference(program: Program, feeds: Values, sizes: AxisSizes): Record<string, Float64Array> {
   const { outputs, updates } = interpret(program, feeds, sizes);
   return { ...outputs, ...Object.fromEntries(Object.entries(updates).map(([name, data]) => [`update ${name}`, data])) };
+}
+
+/** A loss and its gradients through every pass, as a training step goes. */
+export function optimized(program: Program): Program {
+  return runPasses(withGradients(runPasses(program, beforeGradient)), afterGradient);
 }

@@ -223,6 +223,7 @@ describe("recurra with a stored model", () => {
 
   it("predicts as CSV on the terminal, into a file, and as JSON", async () => {
     expect(await run("predict", `${folder}/model`, `${folder}/data.csv`)).toBe(0);
+    expect(io.err()).toBe("note: not seen in training, scaled by their own history: b\n");
     expect(lines().slice(0, 2)).toEqual(["series,time,target,forecast,q0.1,q0.9", ",2020-01-01 00:00:00,OT,47,46,48"]);
     io = fakeIo();
     expect(await run("predict", `${folder}/model`, `${folder}/data.csv`, "--out", `${folder}/forecast.csv`)).toBe(0);
@@ -239,7 +240,7 @@ describe("recurra with a stored model", () => {
         forecast: 47,
         quantiles: { "0.1": 46, "0.9": 48 },
       },
-      { event: "done", rows: 24 },
+      { event: "done", rows: 24, notes: ["not seen in training, scaled by their own history: b"] },
     ]);
   });
 

@@ -170,6 +170,7 @@ function fakeForecaster(options: ForecastOptions, tables: Table[]): Forecaster {
         })),
         quantiles: [0.1, 0.9],
         timed: true,
+        notes: ["not seen in training, scaled by their own history: b"],
       };
     },
     evaluate: (table) => {
@@ -184,6 +185,7 @@ function fakeForecaster(options: ForecastOptions, tables: Table[]): Forecaster {
           scores: fakeScores,
         })),
         overall: fakeScores,
+        timed: true,
       };
     },
     views: () => [fakeView({ target, horizon: options.horizon })],

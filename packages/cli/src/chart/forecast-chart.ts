@@ -1,6 +1,6 @@
 /** The chart beside a model: a few test windows under each other, as one SVG file that needs nothing else. */
 import type { WindowView } from "recurra/tasks";
-import { timestamp } from "../report/numbers.ts";
+import { timeWriter } from "../report/numbers.ts";
 import { panel } from "./panel.ts";
 import { element, escaped } from "./svg.ts";
 import { styleSheet } from "./theme.ts";
@@ -48,7 +48,7 @@ export function forecastChart(heading: string, views: readonly WindowView[]): st
 }
 
 function panelTitle({ series, target, futureTimes, timed }: WindowView, manySeries: boolean): string {
-  const from = timed ? `from ${timestamp(futureTimes[0]!, true)}` : `from timestep ${futureTimes[0]!}`;
+  const from = `from ${timed ? "" : "timestep "}${timeWriter(futureTimes, timed)(futureTimes[0]!)}`;
   return `${manySeries ? `${series}: ` : ""}${target} ${from}`;
 }
 

@@ -2,7 +2,7 @@
 import type { BacktestResult } from "recurra/tasks";
 import { type Context, exitCodes } from "../library.ts";
 import { count } from "../options/values.ts";
-import { alignTable, counted, short, timestamp } from "../report/numbers.ts";
+import { alignTable, counted, short, timestamp, timeWriter } from "../report/numbers.ts";
 import { scoreTable } from "../report/scores.ts";
 import { type ModelFlags, modelAndTable } from "./with-model.ts";
 
@@ -21,13 +21,11 @@ export async function backtest(
   const step = flags.step === undefined ? {} : { step: count("--step", flags.step) };
   const { forecaster, table } = await modelAndTable(model, files, flags, library);
   const result = forecaster.backtest(table, { ...origins, ...step });
-  const time = forecaster.options.time;
-  const timed = table.columns.some(({ name, kind }) => kind === "time" && (time === undefined || time === name));
-  io.stdout.write(flags.json === true ? jsonLines(result, timed) : tables(result, timed));
+  io.stdout.write(flags.json === true ? jsonLines(result) : tables(result));
   return exitCodes.done;
 }
 
-function jsonLines({ origins, overall }: BacktestResult, timed: boolean): string {
+function jsonLines({ origins, overall, timed }: BacktestResult): string {
   const lines = [
     ...origins.map(({ time, scores }) => ({
       event: "origin",
@@ -39,9 +37,13 @@ function jsonLines({ origins, overall }: BacktestResult, timed: boolean): string
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
-function tables({ origins, overall }: BacktestResult, timed: boolean): string {
+function tables({ origins, overall, timed }: BacktestResult): string {
+  const written = timeWriter(
+    origins.map(({ time }) => time),
+    timed,
+  );
   const rows = origins.map(({ time, scores: { model, seasonalNaive, lastValue } }) => [
-    timestamp(time, timed),
+    written(time),
     ...[model, seasonalNaive, lastValue].map(({ mae }) => short(mae)),
   ]);
   const won = origins.filter(

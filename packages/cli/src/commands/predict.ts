@@ -20,6 +20,7 @@ export async function predict(
   const { forecaster, table } = await modelAndTable(model, files, flags, library);
   const result = forecaster.predict(table);
   if (out !== undefined) writeFileWhole(out, new TextEncoder().encode(forecastCsv(result)));
+  for (const note of result.notes) io.stderr.write(`note: ${note}\n`);
   if (flags.json === true) {
     for (const { series, time, target, forecast, quantiles } of result.rows) {
       const levels = Object.fromEntries(result.quantiles.map((level, k) => [String(level), quantiles[k]]));
@@ -27,7 +28,7 @@ export async function predict(
         `${JSON.stringify({ event: "forecast", series, time: result.timed ? timestamp(time, true) : time, target, forecast, quantiles: levels })}\n`,
       );
     }
-    io.stdout.write(`${JSON.stringify({ event: "done", rows: result.rows.length, out })}\n`);
+    io.stdout.write(`${JSON.stringify({ event: "done", rows: result.rows.length, out, notes: result.notes })}\n`);
   } else if (out === undefined) {
     io.stdout.write(forecastCsv(result));
   } else {

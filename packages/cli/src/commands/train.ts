@@ -74,7 +74,7 @@ async function trainAndSave(
     const run = library.trainForecaster(table, options, { signal: abort.signal });
     const { done, epochs } = await follow(run, reporter, io.turn);
     if (abort.signal.aborted && epochs === 0) {
-      reporter.note("stopped before the end of the first epoch: nothing was saved");
+      reporter.stopped("stopped before the end of the first epoch: nothing was saved");
       return exitCodes.interrupted;
     }
     const forecaster = run.forecaster();

@@ -95,6 +95,14 @@ function refuseOccupied(path: string, overwrite: boolean): void {
 function checkWritable(path: string): void {
   let parent = dirname(resolve(path));
   while (!existsSync(parent)) parent = dirname(parent);
+  if (!statSync(parent).isDirectory()) {
+    throw new OptionError({
+      where: `the folder for the model, ${path},`,
+      given: `inside ${parent}, which is a file`,
+      expected: "a new folder",
+      mend: "choose another with --out",
+    });
+  }
   attempt(path, () => accessSync(parent, constants.W_OK));
 }
 

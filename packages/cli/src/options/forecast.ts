@@ -1,6 +1,7 @@
 /** The options of a forecast on the command line: one row per field of `ForecastOptions`, so that none is forgotten. */
 
 import { OptionError } from "recurra";
+import { cells } from "recurra/cells";
 import type { CalendarFeature, ForecastOptions, WindowNormalization } from "recurra/tasks";
 import {
   autoNoneOr,
@@ -108,7 +109,12 @@ export const forecastRows: Rows = {
     help: "training, validation, test: shares or timesteps (default: 0.7,0.1,0.2)",
     parse: split,
   },
-  cell: { flag: "--cell", value: "NAME", help: "recurrent cell, for example gru or lstm", parse: text },
+  cell: {
+    flag: "--cell",
+    value: "NAME",
+    help: `recurrent cell: ${Object.keys(cells).join(", ")}`,
+    parse: choice(Object.keys(cells)),
+  },
   hiddenSize: { flag: "--hidden", value: "N", help: "size of the hidden state", parse: count },
   depth: { flag: "--depth", value: "N", help: "recurrent layers on top of each other", parse: count },
   dropout: { flag: "--dropout", value: "P", help: "share of values dropped while training", parse: share },

@@ -74,8 +74,8 @@ export function refuseDuplicates(where: string, names: readonly string[]): void 
   if (twice === undefined) return;
   const places = names.flatMap((name, index) => (name === twice ? [index + 1] : []));
   throw new DataError({
-    where,
-    given: `with the name "${twice}" ${places.length} times (columns ${places.join(", ")})`,
+    where: `${where}: column "${twice}"`,
+    given: `there ${places.length} times (columns ${places.join(", ")})`,
     expected: "a different name for each column",
     mend: "rename or remove the repeated columns",
   });

@@ -226,9 +226,9 @@ export function badCell(where: string, given: string, expected: string, mend: st
 }
 
 export function mendNumber(given: string, wholeColumn: boolean): string {
+  if (/^\s*[-+]?\d+,\d+\s*$/.test(given)) return `write decimals with a point: ${given.trim().replace(",", ".")}`;
   if (wholeColumn)
     return "the column holds no number at all: choose another, or list it under --categorical when it names categories";
-  if (/^\s*[-+]?\d+,\d+\s*$/.test(given)) return `write decimals with a point: ${given.trim().replace(",", ".")}`;
   return "mend the cell, or leave it empty when the value is missing";
 }
 

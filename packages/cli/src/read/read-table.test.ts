@@ -190,7 +190,7 @@ describe("readTable, given bad input", () => {
       "DataError: numbers.csv: line 1 is numbers only (1, 2.5), expected column names.\nSay --no-header when the first line is data; the columns are then called column0, column1, ….",
     );
     expect(await refusal(folder, [`${folder}/twice.csv`])).toBe(
-      'DataError: twice.csv: header is with the name "a" 2 times (columns 1, 3), expected a different name for each column.\nRename or remove the repeated columns.',
+      'DataError: twice.csv: header: column "a" is there 2 times (columns 1, 3), expected a different name for each column.\nRename or remove the repeated columns.',
     );
   });
 
@@ -242,7 +242,7 @@ describe("readTable, given bad input", () => {
       "DataError: the SQL query is without rows, expected at least one row.\nCheck its WHERE clause and the files it reads.",
     );
     expect(await refusal("", "SELECT 1 AS a, 2 AS a")).toBe(
-      'DataError: the SQL query is with the name "a" 2 times (columns 1, 2), expected a different name for each column.\nRename or remove the repeated columns.',
+      'DataError: the SQL query: column "a" is there 2 times (columns 1, 2), expected a different name for each column.\nRename or remove the repeated columns.',
     );
   });
 

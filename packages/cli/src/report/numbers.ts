@@ -35,6 +35,12 @@ export function timestamp(time: number, timed: boolean): string {
     .replace(/(\.000)?Z$/, "");
 }
 
+/** How to write times that stand together: as dates alone when all of them are midnights, as days and months are. */
+export function timeWriter(times: readonly number[], timed: boolean): (time: number) => string {
+  const dates = timed && times.every((time) => time % 86_400_000 === 0);
+  return (time) => (dates ? timestamp(time, true).slice(0, -" 00:00:00".length) : timestamp(time, timed));
+}
+
 /** Columns aligned: the first to the left, the others to the right. A row of one cell is a title and widens nothing. */
 export function alignTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

@@ -21,6 +21,8 @@ export interface Reporter {
   readonly note: (text: string) => void;
   /** The last event, when everything has been written. */
   readonly done: (event: DoneEvent, saved: Saved) => void;
+  /** The last event of a run that was stopped and left nothing. */
+  readonly stopped: (text: string) => void;
   /** Leaves the terminal as it should be, also after a failure. */
   readonly close: () => void;
 }
@@ -33,32 +35,43 @@ export function reporterFor(manner: Manner, io: Io, source: string): Reporter {
     case "json":
       return jsonReporter(io);
     case "quiet":
-      return { event: () => {}, note: (text) => io.stderr.write(`${text}\n`), done: () => {}, close: () => {} };
+      return { event: () => {}, note: noteTo(io), done: () => {}, stopped: noteTo(io), close: () => {} };
     case "people":
       return io.stdout.isTerminal ? barReporter(io, source) : lineReporter(io, source);
   }
 }
 
-function jsonReporter({ stdout, stderr }: Io): Reporter {
+function noteTo({ stderr }: Io): (text: string) => void {
+  return (text) => stderr.write(`${text}\n`);
+}
+
+function jsonReporter(io: Io): Reporter {
+  const line = (value: unknown) => io.stdout.write(`${JSON.stringify(value)}\n`);
   return {
-    event: (event) => stdout.write(`${JSON.stringify(event)}\n`),
-    note: (text) => stderr.write(`${text}\n`),
-    done: (event, { model, chart }) => stdout.write(`${JSON.stringify({ ...event, model, chart })}\n`),
+    event: line,
+    note: noteTo(io),
+    done: (event, { model, chart }) => line({ ...event, model, chart }),
+    stopped: (text) => {
+      noteTo(io)(text);
+      line({ event: "stopped", message: text });
+    },
     close: () => {},
   };
 }
 
 function barReporter(io: Io, source: string): Reporter {
   const bar = progressBar(io);
+  const note = (text: string) => {
+    bar.clear();
+    noteTo(io)(text);
+  };
   return {
     event: (event) => {
       if (event.event === "prepared") io.stdout.write(describePreparation(source, event.report, event.parameters));
       else bar.draw(event);
     },
-    note: (text) => {
-      bar.clear();
-      io.stderr.write(`${text}\n`);
-    },
+    note,
+    stopped: note,
     done: (event, saved) => {
       bar.finish();
       io.stdout.write(describeResult(event, saved));
@@ -68,7 +81,8 @@ function barReporter(io: Io, source: string): Reporter {
 }
 
 /** Ten or so lines in all, whatever the number of epochs. */
-function lineReporter({ stdout, stderr }: Io, source: string): Reporter {
+function lineReporter(io: Io, source: string): Reporter {
+  const { stdout } = io;
   let last: EpochEvent | undefined;
   let told = 0;
   const tell = (event: EpochEvent) => {
@@ -82,7 +96,8 @@ function lineReporter({ stdout, stderr }: Io, source: string): Reporter {
       last = event;
       if (event.epoch === 1 || event.epoch % Math.ceil(event.epochs / 10) === 0) tell(event);
     },
-    note: (text) => stderr.write(`${text}\n`),
+    note: noteTo(io),
+    stopped: noteTo(io),
     done: (event, saved) => {
       if (last !== undefined && last.epoch > told) tell(last);
       stdout.write(describeResult(event, saved));

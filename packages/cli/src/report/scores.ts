@@ -11,10 +11,14 @@ interface Measure {
 const measures: readonly Measure[] = [
   { title: "MAE", of: (errors) => errors.mae, print: short },
   { title: "RMSE", of: (errors) => errors.rmse, print: short },
-  { title: "sMAPE", of: (errors) => errors.smape, print: (value) => `${short(value)}%` },
+  { title: "sMAPE", of: (errors) => errors.smape, print: (value) => percent(value, short) },
   { title: "MASE", of: (errors) => errors.mase, print: short },
   { title: "quantile loss", of: (errors) => errors.quantileLoss, print: short },
-  { title: "coverage", of: (errors) => errors.coverage, print: (value) => `${(100 * value).toFixed(1)}%` },
+  {
+    title: "coverage",
+    of: (errors) => errors.coverage,
+    print: (value) => percent(100 * value, (share) => share.toFixed(1)),
+  },
 ];
 
 export const forecasterNames: Readonly<Record<Forecasters, string>> = {
@@ -23,6 +27,10 @@ export const forecasterNames: Readonly<Record<Forecasters, string>> = {
   lastValue: "last value",
 };
 const forecasters = Object.keys(forecasterNames) as readonly Forecasters[]; // the keys of the table above
+
+function percent(value: number, print: (value: number) => string): string {
+  return Number.isFinite(value) ? `${print(value)}%` : short(value);
+}
 
 /** Measures that no forecaster has, such as coverage without quantiles, are left out. */
 export function scoreTable(parts: readonly (readonly [title: string, scores: Scores])[]): string {

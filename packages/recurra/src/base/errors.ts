@@ -73,7 +73,9 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   }));
   scored.sort((a, b) => a.distance - b.distance);
   const best = scored[0];
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(name.length / 3)) ? best.candidate : undefined;
+  // Two edits make any word of a name of one or two letters.
+  const allowed = Math.min(Math.max(2, Math.floor(name.length / 3)), name.length - 1);
+  return best !== undefined && best.distance <= allowed ? best.candidate : undefined;
 }
 
 /** Optimal string alignment distance: a swap of two neighbouring letters counts as one edit. */

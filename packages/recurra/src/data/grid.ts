@@ -50,6 +50,7 @@ export function layGrid(table: Table, roles: Roles, missing: "interpolate" | "ma
     return { id, rows, times, where };
   });
   const interval = given ?? inferInterval(timed.map(({ times }) => times));
+  if (given === undefined) refuseIrregular(`${table.source}: column ${column}`, timed, interval);
   const series = timed.map(({ id, rows, times, where }) => {
     return { id, rows, times, positions: gridPositions(times, interval, where, missing) };
   });
@@ -105,6 +106,27 @@ function checkOrder(times: Float64Array, where: (k: number) => string, rowBefore
       mend: "sort the rows by time; if the table holds several series, name the column that tells them apart (option series)",
     });
   }
+}
+
+/** The usual interval of times without a pattern is an accident: to complain about the first that does not fit would mislead. */
+function refuseIrregular(where: string, timed: readonly { readonly times: Float64Array }[], interval: Interval): void {
+  if (interval.kind !== "fixed") return;
+  let [steps, onGrid, usual] = [0, 0, 0];
+  for (const { times } of timed) {
+    for (let k = 1; k < times.length; k++) {
+      const count = stepsBetween(interval, times[k - 1]!, times[k]!);
+      steps++;
+      if (count !== undefined) onGrid++;
+      if (count === 1) usual++;
+    }
+  }
+  if (onGrid >= steps / 2) return;
+  throw new DataError({
+    where,
+    given: `irregular: its most common step, ${formatInterval(interval)}, is only ${usual} of ${steps}`,
+    expected: "times at one interval",
+    mend: "resample the data to one interval, or leave the column out to take each row as one timestep",
+  });
 }
 
 function gridPositions(

@@ -24,9 +24,10 @@ export interface FitStretch {
 
 /**
  * Mean and deviation of each column over all stretches together, in two passes and float64.
- * A column without any entry gets mean 0, deviation 1 and counts as constant.
+ * `source` is what messages call the data. A column without any entry gets mean 0, deviation 1 and counts as constant.
+ * @throws DataError when numbers are so large or so small that their squares leave the range of float64.
  */
-export function fitScaler(columns: readonly string[], stretches: readonly FitStretch[]): Scaler {
+export function fitScaler(columns: readonly string[], stretches: readonly FitStretch[], source?: string): Scaler {
   const mean: number[] = [];
   const deviation: number[] = [];
   const constant: string[] = [];
@@ -51,8 +52,10 @@ export function fitScaler(columns: readonly string[], stretches: readonly FitStr
     eachEntry(at, (value) => {
       squares += (value - average) ** 2;
     });
+    const spread = Math.sqrt(squares / count);
+    if (!(spread > 0 && spread < Number.POSITIVE_INFINITY)) throw outOfRange(source, name, least, most);
     mean.push(average);
-    deviation.push(Math.sqrt(squares / count));
+    deviation.push(spread);
   }
   return { columns, mean, deviation, constant };
 }
@@ -67,7 +70,7 @@ export function fitTargetScalers(
   split: Split,
 ): { readonly scalers: readonly Scaler[]; readonly notes: readonly string[] } {
   const scalers = set.series.map(({ targets, observed }, s) => {
-    return fitScaler(set.roles.targets, [{ values: targets, observed, ...split.series[s]!.train }]);
+    return fitScaler(set.roles.targets, [{ values: targets, observed, ...split.series[s]!.train }], set.source);
   });
   const notes: string[] = [];
   for (const [column, name] of set.roles.targets.entries()) {
@@ -103,8 +106,17 @@ export function fitCovariateScaler(
     if (role === "staticCovariates") return { values: series.staticCovariates, start: 0, end: 1 };
     return { values: series[role], ...split.series[s]!.train };
   });
-  const scaler = fitScaler(set.roles[role], stretches);
+  const scaler = fitScaler(set.roles[role], stretches, set.source);
   return { scaler, notes: scaler.constant.map((name) => `${name}: constant in the training part`) };
+}
+
+function outOfRange(source: string | undefined, name: string, least: number, most: number): DataError {
+  return new DataError({
+    where: `${source === undefined ? "" : `${source}: `}column ${name}`,
+    given: `between ${least} and ${most}`,
+    expected: "numbers whose squares can be computed, of a size between 1e-150 and 1e150",
+    mend: "give the column in another unit",
+  });
 }
 
 /** (x − mean) / deviation of a matrix [rows, columns of the scaler]. */

@@ -29,16 +29,16 @@ export type Loss = (prediction: Tensor, target: Tensor, scope: Scope, mask?: Ten
 
 /** (y − ŷ)² */
 export const mse: Loss = (prediction, target, scope, mask) =>
-  mean(square(sub(same("mse", prediction, target), target)), scope, mask);
+  mean(square(sub(same("mse", prediction, target), counted(target, scope, mask))), scope, mask);
 
 /** |y − ŷ| */
 export const mae: Loss = (prediction, target, scope, mask) =>
-  mean(abs(sub(same("mae", prediction, target), target)), scope, mask);
+  mean(abs(sub(same("mae", prediction, target), counted(target, scope, mask))), scope, mask);
 
 /** Half the square up to `delta`, linear beyond (Huber 1964): e²/2, or delta · (|e| − delta/2). */
 export function huber(delta = 1): Loss {
   return (prediction, target, scope, mask) => {
-    const error = abs(sub(same("huber", prediction, target), target));
+    const error = abs(sub(same("huber", prediction, target), counted(target, scope, mask)));
     return mean(select(less(error, delta), mul(0.5, square(error)), mul(delta, sub(error, delta / 2))), scope, mask);
   };
 }
@@ -57,8 +57,9 @@ export function quantile(levels: readonly number[]): Loss {
         `${target.size * count} features: ${count} levels for each of ${target.size} targets`,
       );
     }
+    const truth = counted(target, scope, mask);
     const terms = levels.map((level, i) => {
-      const error = sub(target, everyNth(prediction, i, count));
+      const error = sub(truth, everyNth(prediction, i, count));
       return mean(maximum(mul(level, error), mul(level - 1, error)), scope, mask);
     });
     return div(add(terms[0]!, ...terms.slice(1)), count);
@@ -68,25 +69,40 @@ export function quantile(levels: readonly number[]): Loss {
 /** −log softmax(logits)[class], nats. Logits [.., classes]; target [.., 1] holds the class as a whole number. */
 export const crossEntropy: Loss = (logits, target, scope, mask) => {
   if (target.size !== 1) throw misfit("crossEntropy", target, "one class index per row, [.., 1]");
-  const chosen = sumFeatures(mul(logits, oneHot(target, logits.size)));
+  const chosen = sumFeatures(mul(logits, oneHot(counted(target, scope, mask), logits.size)));
   return mean(sub(logSumExp(logits), chosen), scope, mask);
 };
 
 /** −(y log p + (1 − y) log(1 − p)) with p = σ(logit), computed from logits so that neither logarithm overflows. */
 export const binaryCrossEntropy: Loss = (logits, target, scope, mask) => {
   same("binaryCrossEntropy", logits, target);
-  return mean(add(sub(maximum(logits, 0), mul(logits, target)), log(add(1, exp(neg(abs(logits)))))), scope, mask);
+  const truth = counted(target, scope, mask);
+  return mean(add(sub(maximum(logits, 0), mul(logits, truth)), log(add(1, exp(neg(abs(logits)))))), scope, mask);
 };
 
 /** The mean of the elements that count: within the lengths of the scope, and where the mask is not 0. */
 function mean(loss: Tensor, scope: Scope, mask: Tensor | undefined): Tensor {
-  const time = loss.type.axes.find((axis: Axis) => scope.lengths(axis) !== undefined);
-  const alive = time === undefined ? undefined : lengthMask(scope.lengths(time)!, time);
-  const counts = alive === undefined ? mask : mask === undefined ? alive : mul(alive, mask);
+  const counts = countsOf(loss, scope, mask);
   if (counts === undefined) return div(sumAll(loss), countOf(loss));
   // Selected, not multiplied: what does not count may be NaN.
   const weights = broadcast(counts, loss.type);
   return div(sumAll(select(weights, loss, 0)), maximum(sumAll(weights), 1));
+}
+
+/**
+ * The target, with 0 where it does not count: the gradient of the loss is 0 there, but 0 times a NaN that the target held
+ * would still be NaN.
+ */
+function counted(target: Tensor, scope: Scope, mask: Tensor | undefined): Tensor {
+  const counts = countsOf(target, scope, mask);
+  return counts === undefined ? target : select(counts, target, 0);
+}
+
+/** 1 where an element of `of` counts and 0 elsewhere; undefined when all do. */
+function countsOf(of: Tensor, scope: Scope, mask: Tensor | undefined): Tensor | undefined {
+  const time = of.type.axes.find((axis: Axis) => scope.lengths(axis) !== undefined);
+  const alive = time === undefined ? undefined : lengthMask(scope.lengths(time)!, time);
+  return alive === undefined ? mask : mask === undefined ? alive : mul(alive, mask);
 }
 
 function countOf(loss: Tensor): Tensor {

@@ -1,9 +1,9 @@
 /** Moves out of the loop what does not depend on the state: input projections for all timesteps become one product. */
 import { InternalError } from "../base/errors.ts";
 import type { GraphBuilder } from "../ir/builder.ts";
-import { isPointwise, mapOperands, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
+import { isPointwise, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
 import { elementType } from "../ir/shapes.ts";
-import { type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScan } from "./rewrite.ts";
+import { addOutside, type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScan } from "./rewrite.ts";
 
 export const hoist: Pass = (program) => rewriteProgram(program, hoistFrom);
 
@@ -27,13 +27,7 @@ function hoistScan(scan: ScanNode, outside: GraphBuilder): ScanNode {
     const node = graph.nodes[id]!;
     if (dependence[id] === "recurrent" || isLeaf(node) || !used.has(id)) return false;
     if (dependence[id] === "constant") return !isPlainNumber(graph.nodes, id);
-    return (
-      node.kind === "matmul" ||
-      node.kind === "outer" ||
-      node.kind === "reduce" ||
-      node.kind === "gather" ||
-      node.kind === "scatterAdd"
-    );
+    return node.kind === "matmul" || node.kind === "outer" || node.kind === "reduce" || node.kind === "gather";
   };
 
   const sequences = [...scan.sequences];
@@ -49,7 +43,7 @@ function hoistScan(scan: ScanNode, outside: GraphBuilder): ScanNode {
         ? scan.sequences[node.index]!
         : node.kind === "captured"
           ? scan.captured[node.index]!
-          : outside.add(mapOperands(node, outsideValue));
+          : addOutside(outside, node, outsideValue);
     moved.set(id, made);
     return made;
   };
@@ -75,7 +69,10 @@ function dependenceOf(node: Node, known: readonly Dependence[]): Dependence {
     if (known[operand] === "recurrent") return "recurrent";
     if (known[operand] === "parallel") result = "parallel";
   }
-  return result;
+  // Weights and tables have no time axis, and scatterAdd would sum over it.
+  const matrix = node.kind === "matmul" ? node.weight : node.kind === "gather" ? node.table : undefined;
+  if (matrix !== undefined && known[matrix] !== "constant") return "recurrent";
+  return node.kind === "scatterAdd" && result === "parallel" ? "recurrent" : result;
 }
 
 /** Nodes read by something that stays in the loop: moving their own operands too is then needless. */

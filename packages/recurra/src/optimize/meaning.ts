@@ -1,22 +1,36 @@
 /**
- * What backends need not know: `lengths` become selects in the body, and `stopGradient`, which has done its work once the
- * gradient is written, disappears.
+ * What backends need not know: `lengths` become selects in the body, `stopGradient`, which has done its work once the
+ * gradient is written, disappears, and outer products that keep an axis become sums of products.
  */
 
 import { GraphBuilder, rebuild } from "../ir/builder.ts";
-import type { NodeId, ScanNode } from "../ir/nodes.ts";
-import { binary, select, zero } from "../ir/ops.ts";
-import { type Pass, type Rewrite, rewriteProgram, rewriteScan } from "./rewrite.ts";
+import type { NodeId, NodeOf, ScanNode } from "../ir/nodes.ts";
+import { binary, mul, select, sum, zero } from "../ir/ops.ts";
+import { type Pass, type Rewrite, rewriteProgram, rewriteScan, type Site } from "./rewrite.ts";
 
 export const lowerMeaning: Pass = (program) => rewriteProgram(program, lowerFrom);
 
 function lowerFrom(): Rewrite {
   return (node, _id, site) => {
     if (node.kind === "stopGradient") return site.map(node.x);
+    if (node.kind === "outer" && node.axes.length < site.graph.types[node.a]!.axes.length)
+      return spreadOuter(node, site);
     if (node.kind !== "scan" || node.lengths === undefined) return undefined;
     const scan = rewriteScan(node, site, lowerFrom);
     return site.builder.add(withMask(scan, scan.lengths!, site.builder.typeOf(scan.lengths!)));
   };
+}
+
+/** An outer product for each position of the axes it keeps is no matrix product: a sum of broadcast products. */
+function spreadOuter(node: NodeOf<"outer">, { graph, builder, map }: Site): NodeId {
+  const column = [graph.types[node.a]!.shape[0]!, 1];
+  const row = [1, graph.types[node.b]!.shape[0]!];
+  const products = mul(
+    builder,
+    builder.add({ kind: "reshape", x: map(node.a), shape: column }),
+    builder.add({ kind: "reshape", x: map(node.b), shape: row }),
+  );
+  return sum(builder, products, node.axes, []);
 }
 
 function withMask(
@@ -29,13 +43,13 @@ function withMask(
   const map = rebuild(graph, body, [...next, ...outputs], () => undefined);
   const length = body.add({ kind: "captured", index: scan.captured.length, type });
   const alive = binary(body, "less", body.add({ kind: "step", axis: scan.axis }), length);
+  // A value shared by all rows lives while any of them does.
+  const anyAlive = () => body.add({ kind: "reduce", op: "max", x: alive, axes: ["batch"], dims: [] });
+  const aliveFor = (id: NodeId) => (graph.types[id]!.axes.includes("batch") ? alive : anyAlive());
   const kept = next.map((id, index) =>
-    select(body, alive, map(id), body.add({ kind: "state", index, type: graph.types[id]! })),
+    select(body, aliveFor(id), map(id), body.add({ kind: "state", index, type: graph.types[id]! })),
   );
-  // A value shared by all rows has no padding of its own.
-  const masked = outputs.map((id) =>
-    graph.types[id]!.axes.includes("batch") ? select(body, alive, map(id), zero) : map(id),
-  );
+  const masked = outputs.map((id) => select(body, aliveFor(id), map(id), zero));
   return {
     ...scan,
     lengths: undefined,

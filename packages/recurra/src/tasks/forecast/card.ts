@@ -40,20 +40,23 @@ export function modelCard(file: ForecastModelFile, parameters: number): string {
 }
 
 function scoreTable(title: string, scores: Scores): string[] {
-  const row = (name: string, errors: ErrorTable) =>
-    `| ${name} | ${[errors.mae, errors.rmse, errors.smape, errors.mase].map(format).join(" | ")} |`;
-  return [
-    `## ${title}`,
-    "",
-    "| | MAE | RMSE | sMAPE % | MASE |",
-    "| --- | --- | --- | --- | --- |",
+  const row = (name: string, { mae, rmse, smape, mase }: ErrorTable) => [name, ...[mae, rmse, smape, mase].map(format)];
+  const rows = [
+    ["", "MAE", "RMSE", "sMAPE %", "MASE"],
     row("model", scores.model),
     row("seasonal naive", scores.seasonalNaive),
     row("last value", scores.lastValue),
-    "",
   ];
+  const widths = rows[0]!.map((_, k) => Math.max(...rows.map((cells) => cells[k]!.length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, k) => (k === 0 ? cell.padEnd(widths[k]!) : cell.padStart(widths[k]!))).join(" | ")} |`;
+  const rule = widths.map((width, k) => (k === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
+  return [`## ${title}`, "", line(rows[0]!), line(rule), ...rows.slice(1).map(line), ""];
 }
 
+/** Four digits, also where the last ones are zeros, so that a column can be compared at a glance. */
 function format(value: number): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : "–";
+  if (!Number.isFinite(value)) return "–";
+  if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9)) return value.toExponential(2);
+  return value.toLocaleString("en-US", { minimumSignificantDigits: value === 0 ? 1 : 4, maximumSignificantDigits: 4 });
 }

@@ -199,12 +199,13 @@ function backtest(
       mend: "ask for fewer origins, a smaller step, or give more rows",
     });
   }
-  const all = plans.reduce((joined, next) => ({
-    ...joined,
-    count: joined.count + next.count,
-    series: Int32Array.of(...joined.series, ...next.series),
-    origin: Int32Array.of(...joined.origin, ...next.origin),
-  }));
+  const all: Windows = {
+    past,
+    horizon,
+    count: plans.reduce((sum, { count }) => sum + count, 0),
+    series: Int32Array.from(plans.flatMap(({ series }) => [...series])),
+    origin: Int32Array.from(plans.flatMap(({ origin }) => [...origin])),
+  };
   return {
     origins: plans.map((windows) => {
       const series = prepared.set.series[windows.series[0]!]!;

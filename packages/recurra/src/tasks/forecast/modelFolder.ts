@@ -3,6 +3,7 @@ import { FormatError } from "../../base/errors.ts";
 import { type NamedTensor, parseSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { Model } from "../../train/model.ts";
 import { modelCard } from "./card.ts";
+import { findMisfit } from "./modelShape.ts";
 import { forecastNetwork } from "./network.ts";
 import type { ForecastModelFile } from "./record.ts";
 
@@ -74,9 +75,16 @@ function parseModelJson(text: string): ForecastModelFile {
     throw broken(
       `of version ${"version" in parsed ? String(parsed.version) : "unknown"}, and this recurra reads version 1`,
     );
-  for (const key of ["options", "settings", "features", "preparation", "record"]) {
-    if (!(key in parsed)) throw broken(`without "${key}"`);
+  if (!("task" in parsed) || parsed.task !== "forecast") throw broken("a model of another task");
+  const misfit = findMisfit(parsed);
+  if (misfit !== undefined) {
+    throw new FormatError({
+      where: `model.json: ${misfit.path}`,
+      given: misfit.given,
+      expected: misfit.expected,
+      mend: "give the folder that `recurra train` wrote, unchanged",
+    });
   }
-  // The format and its version are checked; the file was written from exactly this type.
+  // Format, version, settings, features and preparation are checked; the record is only told, never computed with.
   return parsed as ForecastModelFile;
 }

@@ -1,5 +1,6 @@
 /** Every choice of a forecasting run, spelled out: what the caller gave, and for the rest what suits the data. */
 import { OptionError } from "../../base/errors.ts";
+import { cellNamed } from "../../cells/registry.ts";
 import { type CalendarFeature, chooseCalendar } from "../../data/calendar.ts";
 import type { WindowNormalization } from "../../data/gather.ts";
 import type { Interval } from "../../data/interval.ts";
@@ -60,10 +61,11 @@ export function checkOptions(options: ForecastOptions): void {
     throw new OptionError({ where: name, given: String(given), expected: "1, 2, 3, …", mend: "give a whole number" });
   }
   inRange("learningRate", options.learningRate, (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
-  inRange("clipNorm", options.clipNorm, (x) => x > 0, "a positive number");
+  inRange("clipNorm", options.clipNorm, (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
   inRange("dropout", options.dropout, (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("averageDecay", options.averageDecay, (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("seed", options.seed, (x) => Number.isSafeInteger(x) && x >= 0, "a whole number, 0 or more");
+  if (options.cell !== undefined) cellNamed(options.cell);
   const levels = options.quantiles ?? [];
   const ascending = levels.every((level, i) => level > 0 && level < 1 && (i === 0 || level > levels[i - 1]!));
   if (!ascending) {

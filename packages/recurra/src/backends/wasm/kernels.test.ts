@@ -1,0 +1,170 @@
+import { describe, expect, it } from "vitest";
+import { createRandom } from "../../base/random.ts";
+import { bestArithmetic, kernels } from "./instantiate.ts";
+import { type Arithmetic, outerBlock, packedSize, panelWidth } from "./kernels.ts";
+
+interface Exports {
+  readonly pack: (
+    source: number,
+    rowStride: number,
+    columnStride: number,
+    target: number,
+    k: number,
+    n: number,
+  ) => void;
+  readonly gemm: (...values: number[]) => void;
+  readonly outer: (...values: number[]) => void;
+}
+
+/** Floats on either side of every buffer, which no kernel may touch. */
+const guard = 24;
+const pattern = 0x7fa5_c3e1; // A NaN: reading it shows in the result, too.
+
+/** Buffers behind one another in one memory, with guard bands between them. */
+class Arena {
+  readonly memory = new WebAssembly.Memory({ initial: 12 });
+  readonly bits = new Uint32Array(this.memory.buffer);
+  readonly floats = new Float32Array(this.memory.buffer);
+  readonly exports: Exports;
+  #end = guard;
+  readonly #buffers: { readonly start: number; readonly size: number }[] = [];
+
+  constructor(arithmetic: Arithmetic) {
+    const instance = new WebAssembly.Instance(kernels(arithmetic), { env: { memory: this.memory } });
+    this.exports = instance.exports as unknown as Exports; // kernelModule exports exactly these.
+  }
+
+  clear(): void {
+    this.bits.fill(pattern);
+    this.#buffers.length = 0;
+    this.#end = guard;
+  }
+
+  /** The float index of a new buffer. */
+  add(size: number, values?: (i: number) => number): number {
+    const start = this.#end;
+    this.#buffers.push({ start, size });
+    this.#end = start + size + guard;
+    if (values !== undefined) for (let i = 0; i < size; i++) this.floats[start + i] = values(i);
+    return start;
+  }
+
+  /** Float indices outside all buffers that no longer hold the pattern. */
+  trespasses(): number[] {
+    const inside = new Uint8Array(this.#end + 4096);
+    for (const { start, size } of this.#buffers) inside.fill(1, start, start + size);
+    const found: number[] = [];
+    inside.forEach((own, i) => {
+      if (own === 0 && this.bits[i] !== pattern) found.push(i);
+    });
+    return found;
+  }
+}
+
+const arithmetics: readonly Arithmetic[] = bestArithmetic() === "relaxed" ? ["plain", "relaxed"] : ["plain"];
+const ms = Array.from({ length: 13 }, (_, i) => i + 1);
+const ns = Array.from({ length: 19 }, (_, i) => i + 1);
+const ks = Array.from({ length: 10 }, (_, i) => i);
+
+describe.each(arithmetics)("with %s multiply-adds", (arithmetic) => {
+  const arena = new Arena(arithmetic);
+  const { pack, gemm, outer } = arena.exports;
+  const random = createRandom(3);
+  // Small whole numbers: every sum is exact, so results must be equal whatever the order.
+  const whole = () => random.integer(9) - 4;
+
+  it.each([
+    { what: "row by row", transposed: false },
+    { what: "transposed", transposed: true },
+  ])("pack lays a matrix out in panels, zeros behind the last column: $what", ({ transposed }) => {
+    for (const k of ks) {
+      for (const n of ns) {
+        arena.clear();
+        const wide = (transposed ? k : n) + 3;
+        const source = arena.add((transposed ? n : k) * wide, whole);
+        const target = arena.add(packedSize(k, n));
+        const [rowStride, columnStride] = transposed ? [1, wide] : [wide, 1];
+        pack(source * 4, rowStride, columnStride, target * 4, k, n);
+        const expected: number[] = [];
+        for (let panel = 0; panel * panelWidth < n; panel++) {
+          for (let row = 0; row < k; row++) {
+            for (let lane = 0; lane < panelWidth; lane++) {
+              const column = panel * panelWidth + lane;
+              expected.push(column < n ? arena.floats[source + row * rowStride + column * columnStride]! : 0);
+            }
+          }
+        }
+        expect([...arena.floats.subarray(target, target + packedSize(k, n))], `k ${k}, n ${n}`).toEqual(expected);
+        expect(arena.trespasses(), `k ${k}, n ${n}`).toEqual([]);
+      }
+    }
+  });
+
+  it.each([
+    { what: "C = A·B", accumulate: 0, transposed: false },
+    { what: "C += A·B", accumulate: 1, transposed: false },
+    { what: "C = Aᵀ·B", accumulate: 0, transposed: true },
+  ])("gemm computes $what for every rest of a tile", ({ accumulate, transposed }) => {
+    for (const m of ms) {
+      for (const n of ns) {
+        for (const k of ks) {
+          arena.clear();
+          const aWide = (transposed ? m : k) + 2;
+          const cWide = n + 5;
+          const a = arena.add((transposed ? k : m) * aWide, whole);
+          const b = arena.add(k * n, whole);
+          const packed = arena.add(packedSize(k, n));
+          const c = arena.add(m * cWide, whole);
+          const before = arena.floats.slice(c, c + m * cWide);
+          const [aRow, aColumn] = transposed ? [1, aWide] : [aWide, 1];
+          pack(b * 4, n, 1, packed * 4, k, n);
+          gemm(a * 4, aRow, aColumn, packed * 4, c * 4, cWide, m, n, k, accumulate);
+          let wrong = arena.trespasses().length;
+          for (let i = 0; i < m; i++) {
+            for (let j = 0; j < cWide; j++) {
+              let sum = j >= n || accumulate === 1 ? before[i * cWide + j]! : 0;
+              if (j < n)
+                for (let q = 0; q < k; q++)
+                  sum += arena.floats[a + i * aRow + q * aColumn]! * arena.floats[b + q * n + j]!;
+              if (arena.floats[c + i * cWide + j] !== sum) wrong++;
+            }
+          }
+          if (wrong > 0) expect.fail(`m ${m}, n ${n}, k ${k}: ${wrong} elements are wrong or written outside`);
+        }
+      }
+    }
+  });
+
+  it("outer sums aᵀb over any number of rows, none included", () => {
+    for (const rows of [0, 1, 2, 7, outerBlock - 1, outerBlock, outerBlock + 1, 2 * outerBlock + 3]) {
+      for (const [m, n] of [
+        [1, 1],
+        [2, 3],
+        [5, 8],
+        [6, 9],
+        [7, 17],
+        [13, 19],
+      ] as const) {
+        arena.clear();
+        const [aWide, bWide, cWide] = [m + 3, n + 2, n + 1];
+        const a = arena.add(rows * aWide, whole);
+        const b = arena.add(rows * bWide, whole);
+        const c = arena.add(m * cWide, whole);
+        const scratch = arena.add(packedSize(outerBlock, n));
+        const before = arena.floats.slice(c, c + m * cWide);
+        outer(a * 4, aWide, b * 4, bWide, c * 4, cWide, m, n, rows, scratch * 4);
+        let wrong = arena.trespasses().length;
+        for (let i = 0; i < m; i++) {
+          for (let j = 0; j < cWide; j++) {
+            let sum = j >= n ? before[i * cWide + j]! : 0;
+            if (j < n)
+              for (let row = 0; row < rows; row++)
+                sum += arena.floats[a + row * aWide + i]! * arena.floats[b + row * bWide + j]!;
+            if (arena.floats[c + i * cWide + j] !== sum) wrong++;
+          }
+        }
+        if (wrong > 0) expect.fail(`m ${m}, n ${n}, rows ${rows}: ${wrong} elements are wrong or written outside`);
+      }
+    }
+  });
+});
