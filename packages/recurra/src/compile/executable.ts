@@ -33,6 +33,8 @@ export interface CompileOptions {
   readonly capacity?: AxisSizes;
   /** Only plain multiply-adds: the same bits on every machine. Default false: relaxed multiply-adds where the engine has them. */
   readonly strict?: boolean;
+  /** At most this many threads. The result has the same bits for any number. Default: one per processor, or RECURRA_THREADS. */
+  readonly threads?: number;
 }
 
 export type { Numbers };
@@ -61,6 +63,7 @@ export class Executable {
   readonly #paramEnd: number;
   readonly #memory: WebAssembly.Memory;
   readonly #pool: ThreadPool | undefined;
+  readonly #mostThreads: number;
   #capacity: Record<Axis, number>;
   #placements = new Map<string, Placement>();
   #module: WebAssembly.Module | undefined;
@@ -69,7 +72,10 @@ export class Executable {
   /** Its number in the pool, once a call has been large enough for threads. */
   #registered: number | undefined;
 
-  constructor(programs: Readonly<Record<string, Program>>, { capacity = {}, strict = false }: CompileOptions = {}) {
+  constructor(
+    programs: Readonly<Record<string, Program>>,
+    { capacity = {}, strict = false, threads }: CompileOptions = {},
+  ) {
     this.arithmetic = strict ? "plain" : bestArithmetic();
     this.#entries = new Map(Object.entries(programs).map(([name, program]) => [name, makeEntry(program)]));
     this.#axes = orderAxes([...this.#entries.values()].flatMap((entry) => entry.axes));
@@ -77,7 +83,8 @@ export class Executable {
     const { params, end } = placeParams([...this.#entries.values()]);
     this.#params = params;
     this.#paramEnd = end;
-    this.#pool = threadPool();
+    this.#pool = threads === 1 ? undefined : threadPool();
+    this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
     this.#memory = createMemory(end, this.#pool !== undefined);
     this.#compile();
   }
@@ -127,6 +134,12 @@ export class Executable {
       placement.wholeBase,
       0,
     );
+  }
+
+  /** Threads that would take part in a large call now, the calling one included. */
+  get threadsReady(): number {
+    if (this.#pool === undefined || this.#registered === undefined) return 1;
+    return Math.min(this.#mostThreads, this.#pool.ready(this.#registered));
   }
 
   /** Makes room for these sizes now, so that views of parameters stay valid during calls of such sizes. */
@@ -252,7 +265,7 @@ export class Executable {
       });
       forgetWithOwner.register(this, { pool: this.#pool, model: this.#registered }, this);
     }
-    return this.#pool.ready(this.#registered);
+    return this.threadsReady;
   }
 
   #ensure(sizes: AxisSizes): void {
