@@ -64,12 +64,15 @@ describe.each(names)("a network of cell %s", (cell) => {
       Float32Array.from(values, (value, i) =>
         Math.floor(i / features) % 6 < lengths[Math.floor(i / features / 6)]! ? value : by,
       );
+    const model = new Model(network({ cell, lengths: true, direction }));
+    const [weights, optimizer] = [model.weights(), model.optimizerState()];
     const runs = [0, Number.NaN, Number.POSITIVE_INFINITY, 1e30].map((by) => {
       const batch: Batch = {
         sizes: clean.sizes,
         inputs: { lengths, x: fill(clean.inputs.x!, inputSize, by), y: fill(clean.inputs.y!, 1, by) },
       };
-      const model = new Model(network({ cell, lengths: true, direction }));
+      model.setWeights(weights);
+      model.setOptimizerState(optimizer);
       const predicted = bits(Object.entries(model.predict(batch)));
       return { predicted, loss: model.evaluate(batch), ...trained(model, [batch, batch, batch]) };
     });

@@ -14,18 +14,23 @@ const kinds = Object.keys(kindCases) as Node["kind"][]; // The table has exactly
 /** What stops a gradient on purpose, and what has none; those that give NaN a place are checked by a test of their own. */
 const withoutDifferences = new Set(["beside the value", "of infinity and NaN not chosen"]);
 
-describe.each(kinds)("the gradient through %s agrees with central differences", (kind) => {
-  it.each(kindCases[kind].filter(({ what }) => !withoutDifferences.has(what)))("$what", ({ write, given }) => {
-    const n = 2;
-    const program = programOf((trace) => {
-      const outputs = Object.entries(write(trace, n));
-      // Squared as well, so that what arrives at an output depends on its value.
-      const terms = outputs.map(([name, y]) => sumAll(mul(add(y, square(y)), trace.input(`mask ${name}`, y.type))));
-      return { loss: terms.reduce((sum, term) => add(sum, term)) };
+const checked = (kind: Node["kind"]) => kindCases[kind].filter(({ what }) => !withoutDifferences.has(what));
+
+describe.each(kinds.filter((kind) => checked(kind).length > 0))(
+  "the gradient through %s agrees with central differences",
+  (kind) => {
+    it.each(checked(kind))("$what", ({ write, given }) => {
+      const n = 2;
+      const program = programOf((trace) => {
+        const outputs = Object.entries(write(trace, n));
+        // Squared as well, so that what arrives at an output depends on its value.
+        const terms = outputs.map(([name, y]) => sumAll(mul(add(y, square(y)), trace.input(`mask ${name}`, y.type))));
+        return { loss: terms.reduce((sum, term) => add(sum, term)) };
+      });
+      checkGradients(program, feedsFor(program, sizes, 4, given?.(sizes, n)), sizes);
     });
-    checkGradients(program, feedsFor(program, sizes, 4, given?.(sizes, n)), sizes);
-  });
-});
+  },
+);
 
 describe("gradients", () => {
   it("are 0 for what the loss does not read, and through stopGradient", () => {

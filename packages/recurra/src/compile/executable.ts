@@ -1,11 +1,16 @@
 /** Programs compiled into one WebAssembly module over one memory: parameters stay, inputs go in, outputs come out. */
-
 import { emitModule } from "../backends/wasm/emit.ts";
-import { bestArithmetic, createMemory, instantiate } from "../backends/wasm/instantiate.ts";
+import {
+  bestArithmetic,
+  createMemory,
+  growMemory,
+  type Instantiated,
+  instantiate,
+  kernels,
+} from "../backends/wasm/instantiate.ts";
 import type { Arithmetic } from "../backends/wasm/kernels.ts";
-import { lower } from "../backends/wasm/lower.ts";
-import { evaluate, planMemory } from "../backends/wasm/memory.ts";
-import type { BufferId, Plan } from "../backends/wasm/plan.ts";
+import { planMemory } from "../backends/wasm/memory.ts";
+import type { BufferId } from "../backends/wasm/plan.ts";
 import { InternalError, ShapeError } from "../base/errors.ts";
 import {
   type Axis,
@@ -17,54 +22,76 @@ import {
   sizeOf,
   type TensorType,
 } from "../base/shapes.ts";
-import { type NodeId, operands, type Program } from "../ir/nodes.ts";
-import { beforePlan, runPasses } from "./pipeline.ts";
+import type { Program } from "../ir/nodes.ts";
+import { type Entry, makeEntry, operationsOf, type Part, type PlacedParam, placeParams } from "./entry.ts";
+import { largestShard, shardCount, shardRows, sumTree } from "./shards.ts";
+import { type Numbers, readTensor, writeTensor } from "./tensors.ts";
+import { type ThreadPool, threadPool } from "./threads.ts";
 
 export interface CompileOptions {
   /** Sizes to plan for; larger ones later compile again. Axes that are missing start at 1. */
   readonly capacity?: AxisSizes;
   /** Only plain multiply-adds: the same bits on every machine. Default false: relaxed multiply-adds where the engine has them. */
   readonly strict?: boolean;
+  /** At most this many threads. The result has the same bits for any number. Default: one per processor, or RECURRA_THREADS. */
+  readonly threads?: number;
 }
 
-/** Numbers in the order of the printed type: [batch, time, features]. */
-export type Numbers = Float32Array | Float64Array | readonly number[];
+export type { Numbers };
 
-interface Entry {
-  readonly plan: Plan;
-  readonly types: ReadonlyMap<BufferId, TensorType>;
-  readonly axes: readonly Axis[];
+/** Where the parts of one program lie, for the capacity compiled for. */
+interface Placement {
+  readonly rows: readonly number[];
+  readonly whole: readonly number[];
+  readonly arenaBytes: number;
+  readonly shardBytes: number;
+  readonly arenaBase: number;
+  readonly shardBase: number;
+  readonly wholeBase: number;
+  /** The run of partial sums within a shard: offset in bytes, length in floats. */
+  readonly partials: { readonly offset: number; readonly count: number };
 }
+
+/** Below this many floating-point operations a call is over before another thread has woken up. Measured: about 100 microseconds. */
+const fewOperations = 2e6;
 
 export class Executable {
   readonly arithmetic: Arithmetic;
   readonly #entries: ReadonlyMap<string, Entry>;
   readonly #axes: readonly Axis[];
-  readonly #paramAddress: ReadonlyMap<string, { readonly address: number; readonly shape: readonly number[] }>;
+  readonly #params: ReadonlyMap<string, PlacedParam>;
   readonly #paramEnd: number;
   readonly #memory: WebAssembly.Memory;
+  readonly #pool: ThreadPool | undefined;
+  readonly #mostThreads: number;
   #capacity: Record<Axis, number>;
-  #addresses = new Map<string, readonly number[]>();
-  #functions: ReadonlyMap<string, (...sizes: readonly number[]) => void> = new Map();
+  #placements = new Map<string, Placement>();
+  #module: WebAssembly.Module | undefined;
+  #instance: Instantiated | undefined;
   #moduleBytes = 0;
+  /** Its number in the pool, once a call has been large enough for threads. */
+  #registered: number | undefined;
 
-  constructor(programs: Readonly<Record<string, Program>>, { capacity = {}, strict = false }: CompileOptions = {}) {
+  constructor(
+    programs: Readonly<Record<string, Program>>,
+    { capacity = {}, strict = false, threads }: CompileOptions = {},
+  ) {
     this.arithmetic = strict ? "plain" : bestArithmetic();
-    this.#entries = new Map(
-      Object.entries(programs).map(([name, program]) => [name, entryOf(runPasses(program, beforePlan))]),
-    );
+    this.#entries = new Map(Object.entries(programs).map(([name, program]) => [name, makeEntry(program)]));
     this.#axes = orderAxes([...this.#entries.values()].flatMap((entry) => entry.axes));
     this.#capacity = Object.fromEntries(this.#axes.map((axis) => [axis, capacity[axis] ?? 1]));
     const { params, end } = placeParams([...this.#entries.values()]);
-    this.#paramAddress = params;
+    this.#params = params;
     this.#paramEnd = end;
-    this.#memory = createMemory(end);
+    this.#pool = threads === 1 ? undefined : threadPool();
+    this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
+    this.#memory = createMemory(end, this.#pool !== undefined);
     this.#compile();
   }
 
   /** Names and shapes of the parameters, in the order of their addresses. */
   get params(): ReadonlyMap<string, { readonly shape: readonly number[] }> {
-    return this.#paramAddress;
+    return this.#params;
   }
 
   /** Bytes of memory and of the compiled module. */
@@ -74,27 +101,45 @@ export class Executable {
 
   /** A live view of a parameter. It is valid until the next call with larger sizes. */
   param(name: string): Float32Array<ArrayBuffer> {
-    const found = this.#paramAddress.get(name);
+    const found = this.#params.get(name);
     if (found === undefined) throw new InternalError(`no parameter "${name}"`);
     return this.#floats(found.address, product(found.shape));
   }
 
   /**
-   * Runs a program: writes the inputs, calls it once. Read the results with `output` before the next call.
+   * Runs a program: writes the inputs, computes the rows shard by shard (on several threads where it pays), adds up what the
+   * shards have in common, and finishes. Read the results with `output` before the next call.
    * @throws ShapeError when an input is missing or does not have its size.
    */
   call(name: string, sizes: AxisSizes, inputs: Readonly<Record<string, Numbers>>): void {
     const entry = this.#entry(name);
     this.#ensure(sizes);
-    const addresses = this.#addresses.get(name)!;
-    for (const [input, buffer] of Object.entries(entry.plan.inputs)) {
-      const type = entry.types.get(buffer)!;
-      const given = inputs[input];
-      const expected = elementCount(type, sizes);
-      if (given === undefined || given.length !== expected) throw wrongInput(input, given, type, sizes);
-      writeTensor(this.#floats(addresses[buffer]!, expected), given, type, sizes);
+    const placement = this.#placements.get(name)!;
+    const { programs, addTo } = this.#instance!;
+    const shards = this.#shards(entry, sizes);
+    for (let shard = 0; shard < shards; shard++) this.#feedShard(entry, placement, shard, shards, sizes, inputs);
+    this.#runShards(name, entry, placement, shards, sizes);
+    for (const [into, from] of sumTree(entry.whole === undefined ? 1 : shards)) {
+      const at = (shard: number) => placement.shardBase + shard * placement.shardBytes + placement.partials.offset;
+      addTo(at(into), at(from), placement.partials.count);
     }
-    this.#functions.get(name)!(...this.#axes.map((axis) => sizes[axis] ?? 1));
+    if (entry.whole === undefined) return;
+    for (const [input, buffer] of Object.entries(entry.whole.plan.inputs)) {
+      if (entry.partials.has(input)) continue;
+      this.#write(entry.whole, buffer, placement.wholeBase + placement.whole[buffer]!, input, inputs, sizes);
+    }
+    programs.get(`${name}.whole`)!(
+      ...this.#axes.map((axis) => sizes[axis] ?? 1),
+      placement.arenaBase,
+      placement.wholeBase,
+      0,
+    );
+  }
+
+  /** Threads that would take part in a large call now, the calling one included. */
+  get threadsReady(): number {
+    if (this.#pool === undefined || this.#registered === undefined) return 1;
+    return Math.min(this.#mostThreads, this.#pool.ready(this.#registered));
   }
 
   /** Makes room for these sizes now, so that views of parameters stay valid during calls of such sizes. */
@@ -104,16 +149,32 @@ export class Executable {
 
   /** Names of a program's outputs. */
   outputs(program: string): readonly string[] {
-    return Object.keys(this.#entry(program).plan.outputs);
+    return this.#entry(program).outputs;
   }
 
   /** A copy of an output of the program called last, as [batch, time, features]. */
   output(program: string, name: string, sizes: AxisSizes): Float32Array<ArrayBuffer> {
     const entry = this.#entry(program);
-    const buffer = entry.plan.outputs[name];
+    const placement = this.#placements.get(program)!;
+    const inWhole = entry.whole?.plan.outputs[name];
+    if (entry.whole !== undefined && inWhole !== undefined) {
+      const type = entry.whole.types.get(inWhole)!;
+      const result = new Float32Array(elementCount(type, sizes));
+      readTensor(this.#floats(placement.wholeBase + placement.whole[inWhole]!, result.length), result, 0, type, sizes);
+      return result;
+    }
+    const buffer = entry.rows.plan.outputs[name];
     if (buffer === undefined) throw new InternalError(`program "${program}" has no output "${name}"`);
-    const type = entry.types.get(buffer)!;
-    return readTensor(this.#floats(this.#addresses.get(program)![buffer]!, elementCount(type, sizes)), type, sizes);
+    const type = entry.rows.types.get(buffer)!;
+    const result = new Float32Array(elementCount(type, sizes));
+    const shards = type.axes.includes("batch") ? this.#shards(entry, sizes) : 1;
+    for (let shard = 0; shard < shards; shard++) {
+      const { first, own } = shardSizes(sizes, shards, shard);
+      const address = placement.shardBase + shard * placement.shardBytes + placement.rows[buffer]!;
+      const perRow = elementCount(type, { ...sizes, batch: 1 });
+      readTensor(this.#floats(address, elementCount(type, own)), result, first * perRow, type, own);
+    }
+    return result;
   }
 
   /** The first element of an output: losses and norms. */
@@ -127,6 +188,86 @@ export class Executable {
     return entry;
   }
 
+  #shards({ splits }: Entry, sizes: AxisSizes): number {
+    return splits ? shardCount(sizes["batch"] ?? 1) : 1;
+  }
+
+  #feedShard(
+    entry: Entry,
+    placement: Placement,
+    shard: number,
+    shards: number,
+    sizes: AxisSizes,
+    inputs: Readonly<Record<string, Numbers>>,
+  ): void {
+    const { first, own } = shardSizes(sizes, shards, shard);
+    const base = placement.shardBase + shard * placement.shardBytes;
+    for (const [input, buffer] of Object.entries(entry.rows.plan.inputs)) {
+      this.#write(entry.rows, buffer, base + placement.rows[buffer]!, input, inputs, sizes, { first, own });
+    }
+  }
+
+  #write(
+    part: Part,
+    buffer: BufferId,
+    address: number,
+    input: string,
+    inputs: Readonly<Record<string, Numbers>>,
+    sizes: AxisSizes,
+    shard = { first: 0, own: sizes },
+  ): void {
+    const type = part.types.get(buffer)!;
+    const given = inputs[input];
+    if (given === undefined || given.length !== elementCount(type, sizes)) throw wrongInput(input, given, type, sizes);
+    const perRow = type.axes.includes("batch") ? elementCount(type, { ...sizes, batch: 1 }) : 0;
+    writeTensor(this.#floats(address, elementCount(type, shard.own)), given, shard.first * perRow, type, shard.own);
+  }
+
+  #runShards(name: string, entry: Entry, placement: Placement, shards: number, sizes: AxisSizes): void {
+    const program = this.#instance!.programs.get(name)!;
+    const { arenaBase, arenaBytes, shardBase, shardBytes } = placement;
+    const threads = Math.min(shards, this.#threads(entry, sizes, shards));
+    const own = () => {
+      for (let shard = 0; shard < shards; shard += threads) {
+        const { first, own: ownSizes } = shardSizes(sizes, shards, shard);
+        program(...this.#axes.map((axis) => ownSizes[axis] ?? 1), arenaBase, shardBase + shard * shardBytes, first);
+      }
+    };
+    if (threads === 1 || this.#pool === undefined || this.#registered === undefined) {
+      own();
+      return;
+    }
+    const axes = this.#axes.map((axis) => ({ axis, size: sizes[axis] ?? 1 }));
+    const job = {
+      model: this.#registered,
+      program: name,
+      axes,
+      batch: sizes["batch"] ?? 1,
+      shards,
+      arenaBase,
+      arenaBytes,
+      shardBase,
+      shardBytes,
+    };
+    this.#pool.run(job, threads, own);
+  }
+
+  /** One thread while the work is small or the workers are still compiling: the bits are the same. */
+  #threads(entry: Entry, sizes: AxisSizes, shards: number): number {
+    if (this.#pool === undefined || shards === 1 || operationsOf(entry.rows.plan, sizes) < fewOperations) return 1;
+    if (this.#registered === undefined) {
+      const programs = [...this.#entries.keys()];
+      this.#registered = this.#pool.register({
+        module: this.#module!,
+        kernels: kernels(this.arithmetic, true),
+        memory: this.#memory,
+        programs,
+      });
+      forgetWithOwner.register(this, { pool: this.#pool, model: this.#registered }, this);
+    }
+    return this.threadsReady;
+  }
+
   #ensure(sizes: AxisSizes): void {
     const grown = this.#axes.filter((axis) => (sizes[axis] ?? 1) > this.#capacity[axis]!);
     if (grown.length === 0) return;
@@ -135,78 +276,102 @@ export class Executable {
   }
 
   #compile(): void {
+    this.#leavePool();
+    const batch = this.#capacity["batch"] ?? 1;
+    const arenas = Math.min(this.#pool?.size ?? 1, shardCount(batch));
     let end = this.#paramEnd;
-    const emitted = [...this.#entries].map(([name, { plan }]) => {
-      const placed = new Map(
-        Object.entries(plan.params).map(([param, buffer]) => [buffer, this.#paramAddress.get(param)!.address]),
+    const emitted = [...this.#entries].flatMap(([name, entry]) => {
+      const rowCapacity = entry.splits ? { ...this.#capacity, batch: largestShard(batch) } : this.#capacity;
+      const rows = planMemory(entry.rows.plan, rowCapacity, this.#placedParams(entry.rows));
+      const shardBase = this.#paramEnd;
+      // The largest number of shards of any batch up to the capacity is that of the capacity.
+      const arenaBase = shardBase + (entry.splits ? shardCount(batch) : 1) * rows.shardBytes;
+      const partials = partialRun(entry, rows.addresses, rows.shardBytes);
+      const wholeParams = entry.whole === undefined ? new Map<BufferId, number>() : this.#placedParams(entry.whole);
+      // The sums of all shards lie where shard 0 had its own.
+      const summed = new Map(
+        [...entry.partials].flatMap(([partial, output]) => {
+          const input = entry.whole?.plan.inputs[partial];
+          return input === undefined ? [] : [[input, shardBase + rows.addresses[output]!] as const];
+        }),
       );
-      // Programs run one at a time: each may use everything behind the parameters.
-      const memory = planMemory(plan, this.#capacity, this.#paramEnd, placed);
-      end = Math.max(end, memory.end);
-      this.#addresses.set(name, memory.addresses);
-      return { name, plan, addresses: memory.addresses };
+      const whole =
+        entry.whole === undefined
+          ? undefined
+          : planMemory(entry.whole.plan, this.#capacity, new Map([...wholeParams, ...summed]));
+      const arenaBytes = Math.max(rows.arenaBytes, 0);
+      const wholeArena = whole?.arenaBytes ?? 0;
+      const wholeBase = arenaBase + Math.max((entry.splits ? arenas : 1) * arenaBytes, wholeArena);
+      end = Math.max(end, wholeBase + (whole?.shardBytes ?? 0));
+      this.#placements.set(name, {
+        rows: rows.addresses,
+        whole: whole?.addresses ?? [],
+        arenaBytes,
+        shardBytes: rows.shardBytes,
+        arenaBase,
+        shardBase,
+        wholeBase,
+        partials,
+      });
+      const programs = [{ name, plan: entry.rows.plan, addresses: rows.addresses, absolute: new Set<BufferId>() }];
+      if (entry.whole !== undefined && whole !== undefined) {
+        programs.push({
+          name: `${name}.whole`,
+          plan: entry.whole.plan,
+          addresses: whole.addresses,
+          absolute: new Set(summed.keys()),
+        });
+      }
+      return programs;
     });
-    const missing = end - this.#memory.buffer.byteLength;
-    if (missing > 0) growMemory(this.#memory, missing);
-    const bytes = emitModule(emitted, this.#axes);
+    growMemory(this.#memory, end);
+    const shared = this.#pool !== undefined;
+    const bytes = emitModule(emitted, this.#axes, shared);
     this.#moduleBytes = bytes.length;
-    this.#functions = instantiate(bytes, this.#memory, this.arithmetic);
+    this.#module = new WebAssembly.Module(bytes);
+    this.#instance = instantiate(this.#module, this.#memory, kernels(this.arithmetic, shared));
+  }
+
+  #placedParams({ plan }: Part): Map<BufferId, number> {
+    return new Map(Object.entries(plan.params).map(([param, buffer]) => [buffer, this.#params.get(param)!.address]));
+  }
+
+  #leavePool(): void {
+    if (this.#registered === undefined) return;
+    forgetWithOwner.unregister(this);
+    this.#pool?.unregister(this.#registered);
+    this.#registered = undefined;
   }
 
   #floats(address: number, length: number): Float32Array<ArrayBuffer> {
-    return new Float32Array(this.#memory.buffer as ArrayBuffer, address, length); // The memory is not shared.
+    return new Float32Array(this.#memory.buffer as ArrayBuffer, address, length); // Shared or not, it is used alike.
   }
 }
 
-function entryOf(program: Program): Entry {
-  const plan = lower(program);
-  const types = new Map<BufferId, TensorType>();
-  const axes = new Set<Axis>();
-  program.graph.nodes.forEach((node, id) => {
-    if (node.kind === "input") {
-      const buffer = plan.inputs[node.name];
-      if (buffer !== undefined) types.set(buffer, node.type);
-    }
-    if (node.kind === "scan") axes.add(node.axis);
-    for (const axis of program.graph.types[id]!.axes) axes.add(axis);
-    for (const operand of operands(node)) for (const axis of program.graph.types[operand]!.axes) axes.add(axis);
-  });
-  for (const [name, id] of Object.entries<NodeId>(program.outputs))
-    types.set(plan.outputs[name]!, program.graph.types[id]!);
-  return { plan, types, axes: orderAxes(axes) };
+/** Workers forget a model when nobody holds it any more. */
+const forgetWithOwner = new FinalizationRegistry<{ readonly pool: ThreadPool; readonly model: number }>(
+  ({ pool, model }) => pool.unregister(model),
+);
+
+function shardSizes(
+  sizes: AxisSizes,
+  shards: number,
+  shard: number,
+): { readonly first: number; readonly own: AxisSizes } {
+  if (shards === 1) return { first: 0, own: sizes };
+  const { first, rows } = shardRows(sizes["batch"] ?? 1, shards, shard);
+  return { first, own: { ...sizes, batch: rows } };
 }
 
-/** Parameters of all programs, by name, one behind the other. */
-function placeParams(entries: readonly Entry[]): {
-  params: Map<string, { address: number; shape: readonly number[] }>;
-  end: number;
-} {
-  const params = new Map<string, { address: number; shape: readonly number[] }>();
-  // Address 0 stays empty, so that a forgotten address shows.
-  let end = 64;
-  for (const { plan } of entries) {
-    for (const [name, buffer] of Object.entries(plan.params)) {
-      if (params.has(name)) continue;
-      const count = evaluate(plan.buffers[buffer]!.sizes[0]!, {});
-      params.set(name, { address: end, shape: [count] });
-      end += Math.ceil((count * 4) / 64) * 64;
-    }
-  }
-  return { params, end };
-}
-
-function growMemory(memory: WebAssembly.Memory, bytes: number): void {
-  try {
-    memory.grow(Math.ceil(bytes / 65536));
-  } catch (cause) {
-    throw new ShapeError({
-      where: "the model's memory",
-      given: `${((memory.buffer.byteLength + bytes) / 2 ** 30).toFixed(2)} GiB`,
-      expected: "what the engine can give, 4 GiB at most",
-      mend: "use a smaller batch, shorter sequences or a smaller model",
-      cause,
-    });
-  }
+/** Partial sums are outputs of the rows, made one after the other, so they lie in one run. */
+function partialRun(entry: Entry, addresses: readonly number[], shardBytes: number): Placement["partials"] {
+  const starts = [...entry.partials.values()].map((buffer) => addresses[buffer]!);
+  if (starts.length === 0) return { offset: 0, count: 0 };
+  const offset = Math.min(...starts);
+  const behind = addresses.filter(
+    (address, buffer) => entry.rows.plan.buffers[buffer]!.role === "input" && address > offset,
+  );
+  return { offset, count: (Math.min(shardBytes, ...behind) - offset) / 4 };
 }
 
 function wrongInput(name: string, given: Numbers | undefined, type: TensorType, sizes: AxisSizes): ShapeError {
@@ -217,49 +382,4 @@ function wrongInput(name: string, given: Numbers | undefined, type: TensorType, 
     expected: `${elementCount(type, sizes)} numbers, [${concrete}]`,
     mend: `feed ${formatType(type)}, batch outermost and features next to each other`,
   });
-}
-
-/** Memory has the last axis outermost, callers have batch outermost. */
-function writeTensor(target: Float32Array, source: Numbers, type: TensorType, sizes: AxisSizes): void {
-  if (type.axes.length < 2) {
-    target.set(source);
-    return;
-  }
-  eachRow(type, sizes, (inCallers, inMemory, features) => {
-    for (let i = 0; i < features; i++) target[inMemory + i] = source[inCallers + i]!;
-  });
-}
-
-function readTensor(memory: Float32Array, type: TensorType, sizes: AxisSizes): Float32Array<ArrayBuffer> {
-  if (type.axes.length < 2) return Float32Array.from(memory);
-  const result = new Float32Array(memory.length);
-  eachRow(type, sizes, (inCallers, inMemory, features) => {
-    for (let i = 0; i < features; i++) result[inCallers + i] = memory[inMemory + i]!;
-  });
-  return result;
-}
-
-function eachRow(
-  type: TensorType,
-  sizes: AxisSizes,
-  visit: (inCallers: number, inMemory: number, features: number) => void,
-): void {
-  const features = product(type.shape);
-  const counts = type.axes.map((axis) => sizeOf(axis, sizes));
-  const memoryStrides: number[] = [];
-  let stride = features;
-  counts.forEach((count, i) => {
-    memoryStrides[i] = stride;
-    stride *= count;
-  });
-  const walk = (axis: number, inCallers: number, inMemory: number): number => {
-    if (axis === counts.length) {
-      visit(inCallers, inMemory, features);
-      return inCallers + features;
-    }
-    let next = inCallers;
-    for (let i = 0; i < counts[axis]!; i++) next = walk(axis + 1, next, inMemory + i * memoryStrides[axis]!);
-    return next;
-  };
-  walk(0, 0, 0);
 }

@@ -27,6 +27,8 @@ export interface ModelOptions {
   readonly averageDecay?: number;
   /** The same bits on every machine, at some cost in speed. Default false. */
   readonly strict?: boolean;
+  /** At most this many threads; the bits do not depend on it. Default: one per processor, or RECURRA_THREADS. */
+  readonly threads?: number;
   /** Sees the training program after each pass. */
   readonly watch?: Watch;
 }
@@ -51,7 +53,7 @@ export class Model {
 
   constructor(
     network: Network,
-    { seed = 1, optimizer = adam(), clipping = {}, averageDecay, strict = false, watch }: ModelOptions = {},
+    { seed = 1, optimizer = adam(), clipping = {}, averageDecay, strict = false, threads, watch }: ModelOptions = {},
   ) {
     const averaging = averageDecay !== undefined;
     const { parameters, predict, evaluate, train } = buildPrograms(network, { optimizer, clipping, averaging }, watch);
@@ -60,7 +62,10 @@ export class Model {
     this.seed = seed;
     this.optimizer = optimizer;
     this.parameters = parameters;
-    this.#executable = new Executable({ predict, evaluate, train }, { strict });
+    this.#executable = new Executable(
+      { predict, evaluate, train },
+      { strict, ...(threads === undefined ? {} : { threads }) },
+    );
     const random = createRandom(seed);
     this.setWeights(
       new Map(
@@ -85,6 +90,11 @@ export class Model {
   /** Bytes of memory and of the compiled module, and the multiply-add arithmetic in use. */
   get footprint(): { readonly memoryBytes: number; readonly moduleBytes: number; readonly arithmetic: string } {
     return { ...this.#executable.footprint, arithmetic: this.#executable.arithmetic };
+  }
+
+  /** Threads that would take part in a large call now. Workers join a model after its first large call, once they have compiled it. */
+  threadsReady(): number {
+    return this.#executable.threadsReady;
   }
 
   /** Named outputs of the network, each as [batch, time, features]. */

@@ -4,9 +4,10 @@ import type { Axis, TensorType } from "../base/shapes.ts";
 import { scalarType } from "../base/shapes.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
 import type { NodeId, Program } from "../ir/nodes.ts";
-import { abs, add, broadcast, lengthMask, less, mul, select, sqrt, square, sub, sumAll } from "../trace/operations.ts";
+import { abs, add, broadcast, div, lengthMask, less, mul, select, sqrt, square, sub, sumAll } from "../trace/operations.ts";
 import { type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
+import { separateCount } from "./count.ts";
 import { type Clipping, clip, type Optimizer } from "./optimizers.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
@@ -112,9 +113,11 @@ function withUpdates(
 ): Program {
   const trace = Trace.resume(program.graph);
   const weights = parameterNodes(program, parameters);
-  const gradientTensors = gradients(trace.builder, program.outputs["loss"]!, [...weights.values()]).map((id) =>
-    trace.tensor(id),
-  );
+  const { sum, count } = separateCount(trace.builder, program.outputs["loss"]!, new Set(weights.values()));
+  const gradientTensors = gradients(trace.builder, sum, [...weights.values()]).map((id) => {
+    const ofSum = trace.tensor(id);
+    return count === undefined ? ofSum : div(ofSum, trace.tensor(count));
+  });
   watch?.("train", "gradient", { graph: trace.builder.finish(), outputs: program.outputs, updates: {} });
 
   const norm = sqrt(gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part)));

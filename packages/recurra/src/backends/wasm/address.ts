@@ -7,13 +7,24 @@ import type { Access, BufferId, Size } from "./plan.ts";
 export interface EmitContext {
   readonly module: ModuleAssembler;
   readonly addressOf: (buffer: BufferId) => number;
+  /** Global to which the addresses of a buffer are relative; undefined where they are absolute. */
+  readonly baseOf: (buffer: BufferId) => number | undefined;
   /** Global that holds the run-time size of an axis. */
   readonly sizeGlobal: (axis: Axis) => number;
+  /** Global that holds the position of the first row of this call in the whole batch. */
+  readonly firstRow: number;
+}
+
+/** Leaves the byte address of a buffer on the stack. */
+export function pushBuffer(code: Code, context: EmitContext, buffer: BufferId, offset = 0): void {
+  const base = context.baseOf(buffer);
+  code.i32(context.addressOf(buffer) + offset);
+  if (base !== undefined) code.getGlobal(base).do("i32.add");
 }
 
 /** Leaves the byte address of the access' first element on the stack. */
 export function pushAddress(code: Code, context: EmitContext, access: Access, steps: ReadonlyMap<Axis, Local>): void {
-  code.i32(context.addressOf(access.buffer) + access.offset * 4);
+  pushBuffer(code, context, access.buffer, access.offset * 4);
   pushOffset(code, context, access, steps);
   code.do("i32.add");
 }

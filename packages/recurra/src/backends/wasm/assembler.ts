@@ -223,6 +223,12 @@ export class ModuleAssembler {
   readonly #imports: { readonly module: string; readonly name: string; readonly typeIndex: number }[] = [];
   readonly #functions: FunctionEntry[] = [];
   #globals = 0;
+  readonly #shared: boolean;
+
+  /** `shared`: whether the memory it imports is shared between threads. */
+  constructor(shared = false) {
+    this.#shared = shared;
+  }
 
   /** All imports come before the first function. */
   importFunction(
@@ -261,7 +267,9 @@ export class ModuleAssembler {
       1,
       this.#types.map((type) => type.split(",").map(Number)),
     );
-    const memory = [...text("env"), ...text("memory"), 0x02, 0x00, 1];
+    // A shared memory must say how far it may grow: 4 GiB.
+    const limits = this.#shared ? [0x03, ...unsigned(1), ...unsigned(65536)] : [0x00, ...unsigned(1)];
+    const memory = [...text("env"), ...text("memory"), 0x02, ...limits];
     section(2, [
       memory,
       ...this.#imports.map((i) => [...text(i.module), ...text(i.name), 0x00, ...unsigned(i.typeIndex)]),

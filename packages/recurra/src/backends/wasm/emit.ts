@@ -1,15 +1,21 @@
 /** From plans to one WebAssembly module: a function per loop, and one exported function per program. */
 import type { Axis } from "../../base/shapes.ts";
-import { type EmitContext, pushAddress, pushSize } from "./address.ts";
+import { type EmitContext, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
 import { emitLoop } from "./emitLoop.ts";
-import type { Access, Command, Plan, Size } from "./plan.ts";
+import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
 
 export interface ProgramToEmit {
-  /** The export's name. Its arguments are the sizes of `axes`, in that order. */
+  /**
+   * The export's name. Its arguments are the sizes of `axes`, in that order, then the addresses of the arena (temporaries) and of
+   * the shard (inputs and outputs) that the call works in, and the position of its first row in the whole batch.
+   */
   readonly name: string;
   readonly plan: Plan;
+  /** Of temporaries relative to the arena, of inputs and outputs relative to the shard, of parameters from the start of memory. */
   readonly addresses: readonly number[];
+  /** Buffers, other than parameters, whose addresses count from the start of memory too. */
+  readonly absolute: ReadonlySet<BufferId>;
 }
 
 interface Kernels {
@@ -18,23 +24,36 @@ interface Kernels {
   readonly outer: FunctionIndex;
 }
 
-export function emitModule(programs: readonly ProgramToEmit[], axes: readonly Axis[]): Uint8Array<ArrayBuffer> {
-  const module = new ModuleAssembler();
+export function emitModule(
+  programs: readonly ProgramToEmit[],
+  axes: readonly Axis[],
+  shared = false,
+): Uint8Array<ArrayBuffer> {
+  const module = new ModuleAssembler(shared);
   const kernels: Kernels = {
     pack: module.importFunction("kernels", "pack", i32s(6)),
     gemm: module.importFunction("kernels", "gemm", i32s(10)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
   };
   const globals = new Map(axes.map((axis) => [axis, module.global()]));
-  for (const { name, plan, addresses } of programs) {
+  const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
+  for (const { name, plan, addresses, absolute } of programs) {
     const context: EmitContext = {
       module,
       addressOf: (buffer) => addresses[buffer]!,
+      baseOf: (buffer) => {
+        const { role } = plan.buffers[buffer]!;
+        if (role === "param" || absolute.has(buffer)) return undefined;
+        return role === "temporary" ? arena : shard;
+      },
       sizeGlobal: (axis) => globals.get(axis)!,
+      firstRow,
     };
     const loops = emitLoops(context, plan.commands, []);
-    module.function(name, i32s(axes.length), (code) => {
+    module.function(name, i32s(axes.length + 3), (code) => {
       for (const [i, axis] of axes.entries()) code.get(code.parameter(i)).setGlobal(globals.get(axis)!);
+      for (const [i, global] of [arena, shard, firstRow].entries())
+        code.get(code.parameter(axes.length + i)).setGlobal(global);
       emitCommands(code, context, kernels, loops, plan.commands, []);
     });
   }
@@ -90,12 +109,15 @@ function emitCommands(
         break;
       case "pack":
         address(command.source);
-        push(command.rowStride, command.columnStride, context.addressOf(command.target), command.k, command.n);
+        push(command.rowStride, command.columnStride);
+        pushBuffer(code, context, command.target);
+        push(command.k, command.n);
         code.call(kernels.pack);
         break;
       case "gemm":
         address(command.a.access);
-        push(command.a.stride, 1, context.addressOf(command.packed));
+        push(command.a.stride, 1);
+        pushBuffer(code, context, command.packed);
         address(command.c.access);
         push(command.c.stride, command.c.count, command.n, command.k, 0);
         code.call(kernels.gemm);
@@ -106,7 +128,8 @@ function emitCommands(
         address(command.b.access);
         push(command.b.stride);
         address(command.c);
-        push(command.cRow, command.m, command.n, command.a.count, context.addressOf(command.scratch));
+        push(command.cRow, command.m, command.n, command.a.count);
+        pushBuffer(code, context, command.scratch);
         code.call(kernels.outer);
         break;
       case "gather":

@@ -22,6 +22,8 @@ const unit = size(1);
 
 /** Accesses that move together share one pointer; their own addresses are immediates of the instructions. */
 interface Pointer {
+  /** Global that the buffers' addresses are relative to. */
+  readonly base: number | undefined;
   readonly start: Size;
   readonly strides: Readonly<Record<Dim, Size>>;
   /** Byte offset at each nesting level, outermost first. */
@@ -61,6 +63,7 @@ class LoopEmitter {
   emit(): void {
     for (const pointer of this.#pointers) {
       pushOffset(this.#code, this.#context, pointer, this.#steps);
+      if (pointer.base !== undefined) this.#code.getGlobal(pointer.base).do("i32.add");
       this.#code.set(pointer.levels[0]!);
     }
     for (const index of this.#indices.values()) this.#code.i32(0).set(index);
@@ -259,7 +262,9 @@ class LoopEmitter {
     const index = this.#indices.get(dim);
     if (index === undefined) this.#code.i32x4(0, 0, 0, 0);
     else {
-      this.#code.get(index).do("i32x4.splat");
+      this.#code.get(index);
+      if (dim === "batch") this.#code.getGlobal(this.#context.firstRow).do("i32.add");
+      this.#code.do("i32x4.splat");
       if (dim === innermost) this.#code.i32x4(0, 1, 2, 3).do("i32x4.add");
     }
   }
@@ -322,11 +327,14 @@ class LoopEmitter {
     for (const [dim, stride] of Object.entries(access.strides)) {
       if (this.#dims.some(({ name }) => name === dim) || this.#steps.has(dim)) relevant[dim] = stride;
     }
+    const base = this.#context.baseOf(access.buffer);
     const same = this.#pointers.find(
-      (pointer) => equalSize(pointer.start, access.start) && sameStrides(pointer.strides, relevant),
+      (pointer) =>
+        pointer.base === base && equalSize(pointer.start, access.start) && sameStrides(pointer.strides, relevant),
     );
     if (same !== undefined) return same;
     const pointer: Pointer = {
+      base,
       start: access.start,
       strides: relevant,
       levels: Array.from({ length: Math.max(1, this.#dims.length) }, () => this.#code.local(i32)),

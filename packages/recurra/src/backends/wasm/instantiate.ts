@@ -10,13 +10,14 @@ export function bestArithmetic(): Arithmetic {
   return WebAssembly.validate(kernelModule("relaxed")) ? "relaxed" : "plain";
 }
 
-const compiledKernels = new Map<Arithmetic, WebAssembly.Module>();
+const compiledKernels = new Map<string, WebAssembly.Module>();
 
 /** Compiled once per process. @throws UnsupportedError where there is no WebAssembly SIMD. */
-export function kernels(arithmetic: Arithmetic): WebAssembly.Module {
-  const known = compiledKernels.get(arithmetic);
+export function kernels(arithmetic: Arithmetic, shared: boolean): WebAssembly.Module {
+  const key = `${arithmetic} ${shared}`;
+  const known = compiledKernels.get(key);
   if (known !== undefined) return known;
-  const bytes = kernelModule(arithmetic);
+  const bytes = kernelModule(arithmetic, shared);
   if (!WebAssembly.validate(bytes)) {
     throw new UnsupportedError({
       where: "this JavaScript engine",
@@ -26,34 +27,53 @@ export function kernels(arithmetic: Arithmetic): WebAssembly.Module {
     });
   }
   const module = new WebAssembly.Module(bytes);
-  compiledKernels.set(arithmetic, module);
+  compiledKernels.set(key, module);
   return module;
 }
 
-export function createMemory(bytes: number): WebAssembly.Memory {
+export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory {
   const pages = Math.max(1, Math.ceil(bytes / pageBytes));
-  if (pages > largestPages) {
-    throw new UnsupportedError({
-      where: "the model's memory",
-      given: `${(bytes / 2 ** 30).toFixed(1)} GiB`,
-      expected: "at most 4 GiB, the address space of WebAssembly",
-      mend: "use a smaller batch, shorter sequences or a smaller model",
-    });
-  }
-  return new WebAssembly.Memory({ initial: pages });
+  if (pages > largestPages) throw tooLarge(bytes);
+  return new WebAssembly.Memory(shared ? { initial: pages, maximum: largestPages, shared } : { initial: pages });
 }
 
-/** Exported functions by name. */
-export function instantiate(
-  bytes: Uint8Array<ArrayBuffer>,
-  memory: WebAssembly.Memory,
-  arithmetic: Arithmetic,
-): ReadonlyMap<string, (...sizes: readonly number[]) => void> {
-  const kernelInstance = new WebAssembly.Instance(kernels(arithmetic), { env: { memory } });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-    env: { memory },
-    kernels: kernelInstance.exports,
+/** Makes the memory at least `bytes` long. Views of an unshared memory are void afterwards. */
+export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
+  const missing = bytes - memory.buffer.byteLength;
+  if (missing <= 0) return;
+  try {
+    memory.grow(Math.ceil(missing / pageBytes));
+  } catch (cause) {
+    throw tooLarge(bytes, cause);
+  }
+}
+
+function tooLarge(bytes: number, cause?: unknown): UnsupportedError {
+  return new UnsupportedError({
+    where: "the model's memory",
+    given: `${(bytes / 2 ** 30).toFixed(2)} GiB`,
+    expected: "what the engine can give, at most 4 GiB, the address space of WebAssembly",
+    mend: "use a smaller batch, shorter sequences or a smaller model",
+    cause,
   });
-  // The module exports its programs and nothing else.
-  return new Map(Object.entries(instance.exports) as [string, (...sizes: readonly number[]) => void][]);
+}
+
+export type Exported = (...numbers: readonly number[]) => void;
+
+export interface Instantiated {
+  readonly programs: ReadonlyMap<string, Exported>;
+  /** Adds `count` floats at the second address to those at the first. */
+  readonly addTo: Exported;
+}
+
+export function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  kernelModule: WebAssembly.Module,
+): Instantiated {
+  const kernelInstance = new WebAssembly.Instance(kernelModule, { env: { memory } });
+  const instance = new WebAssembly.Instance(module, { env: { memory }, kernels: kernelInstance.exports });
+  // The modules export functions of numbers and nothing else.
+  const programs = new Map(Object.entries(instance.exports) as [string, Exported][]);
+  return { programs, addTo: kernelInstance.exports["addTo"] as Exported };
 }

@@ -27,20 +27,38 @@ export function packedSize(k: number, n: number): number {
  * - `pack(source, rowStride, columnStride, target, k, n)`
  * - `gemm(a, aRow, aColumn, packed, c, cRow, m, n, k, accumulate)`: C (+)= A·B
  * - `outer(a, aRow, b, bRow, c, cRow, m, n, rows, scratch)`: C = Σ over rows of aᵀ b; scratch holds packedSize(outerBlock, n)
+ * - `addTo(target, source, count)`: target += source; count is a multiple of 4
  */
-export function kernelModule(arithmetic: Arithmetic): Uint8Array<ArrayBuffer> {
-  const module = new ModuleAssembler();
+export function kernelModule(arithmetic: Arithmetic, shared = false): Uint8Array<ArrayBuffer> {
+  const module = new ModuleAssembler(shared);
   const pack = module.function("pack", parameters(6), writePack);
   const tiles = Array.from({ length: tileRows }, (_, i) =>
     module.function(undefined, parameters(9), (code) => writeTile(code, i + 1, arithmetic)),
   );
   const gemm = module.function("gemm", parameters(10), (code) => writeGemm(code, tiles));
   module.function("outer", parameters(10), (code) => writeOuter(code, pack, gemm));
+  module.function("addTo", parameters(3), writeAddTo);
   return module.finish();
 }
 
 function parameters(count: number): readonly (typeof i32)[] {
   return Array.from({ length: count }, () => i32);
+}
+
+function writeAddTo(code: Code): void {
+  const [target, source, count] = [code.parameter(0), code.parameter(1), code.parameter(2)];
+  code.get(count).i32(2).do("i32.shr_u").set(count);
+  code.times(count, () => {
+    code
+      .get(target)
+      .get(target)
+      .vectorLoad("full", 0)
+      .get(source)
+      .vectorLoad("full", 0)
+      .do("f32x4.add")
+      .vectorStore("full", 0);
+    code.advance(target, 16).advance(source, 16);
+  });
 }
 
 function writePack(code: Code): void {

@@ -3,27 +3,22 @@ import { type AxisSizes, sizeOf } from "../../base/shapes.ts";
 import type { Access, Buffer, BufferId, Command, Plan, Size } from "./plan.ts";
 
 export interface MemoryPlan {
-  /** Byte address of each buffer, by id. */
+  /** Byte address of each buffer, by id: of temporaries within the arena, of inputs and outputs within the shard. */
   readonly addresses: readonly number[];
-  /** First byte behind the last buffer. */
-  readonly end: number;
+  readonly arenaBytes: number;
+  readonly shardBytes: number;
 }
 
 /** Cache lines: no two buffers share one. */
 const alignment = 64;
 
 /**
- * Places the buffers of one program behind `start`. `placed` gives the addresses of buffers that other programs share
- * (parameters). `capacity` is the largest size of each axis.
+ * Places the buffers of one program: inputs and outputs one behind the other, temporaries by lifetime. `placed` gives the
+ * addresses of buffers that lie elsewhere (parameters). `capacity` is the largest size of each axis.
  */
-export function planMemory(
-  plan: Plan,
-  capacity: AxisSizes,
-  start: number,
-  placed: ReadonlyMap<BufferId, number>,
-): MemoryPlan {
+export function planMemory(plan: Plan, capacity: AxisSizes, placed: ReadonlyMap<BufferId, number>): MemoryPlan {
   const addresses: number[] = [];
-  let fixedEnd = align(start);
+  let fixedEnd = 0;
   const bytes = (buffer: Buffer) =>
     align(buffer.sizes.reduce((total, size) => total + evaluate(size, capacity), 0) * 4);
   plan.buffers.forEach((buffer, id) => {
@@ -35,7 +30,7 @@ export function planMemory(
     }
   });
 
-  let end = fixedEnd;
+  let end = 0;
   const lifetimes = lifetimesOf(plan);
   const active: { readonly last: number; readonly from: number; readonly to: number }[] = [];
   const order = [...lifetimes.entries()]
@@ -44,7 +39,7 @@ export function planMemory(
   for (const [id, { first, last }] of order) {
     for (let i = active.length - 1; i >= 0; i--) if (active[i]!.last < first) active.splice(i, 1);
     const needed = bytes(plan.buffers[id]!);
-    let from = fixedEnd;
+    let from = 0;
     // First fit between the buffers alive now, which are kept in the order of their addresses.
     for (const other of active) {
       if (from + needed <= other.from) break;
@@ -55,7 +50,7 @@ export function planMemory(
     active.sort((a, b) => a.from - b.from);
     end = Math.max(end, from + needed);
   }
-  return { addresses, end };
+  return { addresses, arenaBytes: end, shardBytes: fixedEnd };
 }
 
 export function evaluate(size: Size, sizes: AxisSizes): number {

@@ -1,0 +1,98 @@
+/** A program as the executable holds it: split into rows and whole where it can be, lowered, with the types of its buffers. */
+import { lower } from "../backends/wasm/lower.ts";
+import { evaluate } from "../backends/wasm/memory.ts";
+import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
+import { type Axis, type AxisSizes, orderAxes, sizeOf, type TensorType } from "../base/shapes.ts";
+import { type NodeId, operands, type Program } from "../ir/nodes.ts";
+import { partialName, splitBatch } from "../optimize/split.ts";
+import { beforePlan, runPasses } from "./pipeline.ts";
+
+export interface Part {
+  readonly plan: Plan;
+  readonly types: ReadonlyMap<BufferId, TensorType>;
+}
+
+export interface Entry {
+  readonly rows: Part;
+  readonly whole: Part | undefined;
+  /** Whether rows may be computed shard by shard. */
+  readonly splits: boolean;
+  /** Partial sums by name: the output of the rows. */
+  readonly partials: ReadonlyMap<string, BufferId>;
+  readonly outputs: readonly string[];
+  readonly axes: readonly Axis[];
+}
+
+export function makeEntry(program: Program): Entry {
+  const split = splitBatch(program);
+  const rowsProgram = runPasses(split?.rows ?? program, beforePlan);
+  const wholeProgram = split?.whole === undefined ? undefined : runPasses(split.whole, beforePlan);
+  const rows = partOf(rowsProgram);
+  const partials = new Map<string, BufferId>();
+  for (let i = 0; split !== undefined && rows.plan.outputs[partialName(i)] !== undefined; i++) {
+    partials.set(partialName(i), rows.plan.outputs[partialName(i)]!);
+  }
+  return {
+    rows,
+    whole: wholeProgram === undefined ? undefined : partOf(wholeProgram),
+    splits: split !== undefined,
+    partials,
+    outputs: Object.keys(program.outputs),
+    axes: axesOf(program),
+  };
+}
+
+function partOf(program: Program): Part {
+  const plan = lower(program);
+  const types = new Map<BufferId, TensorType>();
+  for (const node of program.graph.nodes) {
+    const buffer = node.kind === "input" ? plan.inputs[node.name] : undefined;
+    if (node.kind === "input" && buffer !== undefined) types.set(buffer, node.type);
+  }
+  for (const [name, id] of Object.entries<NodeId>(program.outputs))
+    types.set(plan.outputs[name]!, program.graph.types[id]!);
+  return { plan, types };
+}
+
+function axesOf({ graph }: Program): readonly Axis[] {
+  const axes = new Set<Axis>();
+  for (const [id, node] of graph.nodes.entries()) {
+    if (node.kind === "scan") axes.add(node.axis);
+    for (const axis of graph.types[id]!.axes) axes.add(axis);
+    for (const operand of operands(node)) for (const axis of graph.types[operand]!.axes) axes.add(axis);
+  }
+  return orderAxes(axes);
+}
+
+export interface PlacedParam {
+  readonly address: number;
+  readonly shape: readonly number[];
+}
+
+/** Parameters of all programs, by name, one behind the other. */
+export function placeParams(entries: readonly Entry[]): { params: Map<string, PlacedParam>; end: number } {
+  const params = new Map<string, PlacedParam>();
+  // Address 0 stays empty, so that a forgotten address shows.
+  let end = 64;
+  for (const part of entries.flatMap(({ rows, whole }) => (whole === undefined ? [rows] : [rows, whole]))) {
+    for (const [name, buffer] of Object.entries(part.plan.params)) {
+      if (params.has(name)) continue;
+      const count = evaluate(part.plan.buffers[buffer]!.sizes[0]!, {});
+      params.set(name, { address: end, shape: [count] });
+      end += Math.ceil((count * 4) / 64) * 64;
+    }
+  }
+  return { params, end };
+}
+
+/** Multiplications and additions of the matrix products of a plan. */
+export function operationsOf(plan: Plan, sizes: AxisSizes): number {
+  const count = (commands: readonly Command[], times: number): number =>
+    commands.reduce((sum, command) => {
+      if (command.kind === "scan") return sum + count(command.body, times * sizeOf(command.axis, sizes));
+      if (command.kind === "gemm") return sum + 2 * times * evaluate(command.a.count, sizes) * command.n * command.k;
+      if (command.kind === "outer") return sum + 2 * times * evaluate(command.a.count, sizes) * command.m * command.n;
+      return sum;
+    }, 0);
+  return count(plan.commands, 1);
+}

@@ -1,0 +1,50 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { largestShard, mostShards, shardCount, shardRows, sumTree } from "./shards.ts";
+
+describe("shards", () => {
+  it("keeps small batches whole and cuts larger ones into powers of two of at least ten rows", () => {
+    expect([1, 9, 19, 20, 32, 39, 40, 79, 80, 159, 160, 10_000].map(shardCount)).toEqual([
+      1, 1, 1, 2, 2, 2, 4, 4, 8, 8, 8, 8,
+    ]);
+  });
+
+  it("covers every row once, in order, with sizes that differ by one at most", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 3000 }), fc.integer({ min: 1, max: mostShards }), (batch, count) => {
+        const parts = Array.from({ length: count }, (_, shard) => shardRows(batch, count, shard));
+        let next = 0;
+        for (const { first, rows } of parts) {
+          expect(first).toBe(next);
+          next += rows;
+        }
+        expect(next).toBe(batch);
+        expect(
+          Math.max(...parts.map(({ rows }) => rows)) - Math.min(...parts.map(({ rows }) => rows)),
+        ).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  it("knows the largest shard of any batch up to a capacity", () => {
+    for (let capacity = 1; capacity <= 400; capacity++) {
+      let largest = 0;
+      for (let batch = 1; batch <= capacity; batch++)
+        largest = Math.max(largest, shardRows(batch, shardCount(batch), 0).rows);
+      expect(largestShard(capacity), `capacity ${capacity}`).toBeGreaterThanOrEqual(largest);
+      expect(largestShard(capacity), `capacity ${capacity}`).toBeLessThanOrEqual(Math.max(largest, 20));
+    }
+  });
+
+  it("adds every shard into the first exactly once", () => {
+    for (let count = 1; count <= mostShards; count++) {
+      const sums = Array.from({ length: count }, (_, i) => new Set([i]));
+      for (const [into, from] of sumTree(count))
+        for (const shard of sums[from]!) {
+          expect(sums[into]!.has(shard)).toBe(false);
+          sums[into]!.add(shard);
+        }
+      expect(sums[0]!.size).toBe(count);
+    }
+  });
+});

@@ -1,0 +1,46 @@
+/**
+ * Shards: the parts of a batch that are computed one by one, or at once by several threads. How many there are depends on the
+ * batch alone, and their sums are added in a tree of fixed shape: any number of threads gives the same bits.
+ */
+
+/** A shard has ten rows at least, where there are as many, so that the tiles of the matrix products are filled. */
+const smallestShard = 10;
+export const mostShards = 8;
+
+/** A power of two. */
+export function shardCount(batch: number): number {
+  let count = 1;
+  while (count < mostShards && batch >= 2 * count * smallestShard) count *= 2;
+  return count;
+}
+
+/** The rows of one shard: sizes differ by one at most. */
+export function shardRows(
+  batch: number,
+  count: number,
+  shard: number,
+): { readonly first: number; readonly rows: number } {
+  const size = Math.floor(batch / count);
+  const larger = batch % count;
+  return { first: shard * size + Math.min(shard, larger), rows: size + (shard < larger ? 1 : 0) };
+}
+
+/** The largest shard of any batch up to `batch`. */
+export function largestShard(batch: number): number {
+  let largest = 0;
+  for (let count = 1; count <= mostShards; count *= 2) {
+    // The largest batch that is still cut into `count` shards.
+    const most = count === mostShards ? batch : Math.min(batch, 2 * count * smallestShard - 1);
+    if (shardCount(most) === count) largest = Math.max(largest, Math.ceil(most / count));
+  }
+  return Math.max(largest, Math.ceil(batch / shardCount(batch)));
+}
+
+/** Pairs to add, in order: the second into the first. Everything ends in shard 0. */
+export function sumTree(count: number): readonly (readonly [number, number])[] {
+  const pairs: [number, number][] = [];
+  for (let stride = 1; stride < count; stride *= 2) {
+    for (let shard = 0; shard + stride < count; shard += 2 * stride) pairs.push([shard, shard + stride]);
+  }
+  return pairs;
+}

@@ -1,0 +1,272 @@
+/**
+ * Threads: workers that wait on shared memory for work, one call each per batch, no message per step. Absent where memory cannot be
+ * shared (a page without cross-origin isolation), where there is one processor, or where RECURRA_THREADS=1 says so.
+ */
+import type { Axis } from "../base/shapes.ts";
+
+/** What a thread needs to compute its shards of one program. Addresses in bytes. */
+export interface Job {
+  readonly model: number;
+  readonly program: string;
+  /** In the order of the program's arguments; the batch axis holds the whole batch. */
+  readonly axes: readonly { readonly axis: Axis; readonly size: number }[];
+  readonly batch: number;
+  readonly shards: number;
+  readonly arenaBase: number;
+  readonly arenaBytes: number;
+  readonly shardBase: number;
+  readonly shardBytes: number;
+}
+
+/** Compiled code and its memory, sent to a worker once. */
+export interface ThreadModel {
+  readonly module: WebAssembly.Module;
+  readonly kernels: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly programs: readonly string[];
+}
+
+export interface ThreadPool {
+  /** Threads in all, the calling one included. */
+  readonly size: number;
+  /** Sends a model to the workers; they take part as soon as each has compiled it. Returns its number. */
+  register(model: ThreadModel): number;
+  unregister(model: number): void;
+  /** How many threads can take part in a job of this model now, the calling one included. */
+  ready(model: number): number;
+  /** Lets `threads` − 1 workers compute shards 1, 2, … of every `threads`, while `own` computes shards 0, threads, … here. */
+  run(job: Job, threads: number, own: () => void): void;
+}
+
+// Layout of the control block, in 32-bit words.
+const generation = 0;
+const remaining = 1;
+const threadsWord = 2;
+const modelWord = 3;
+const programWord = 4;
+const numbersWord = 5;
+const mailWord = 24;
+const readyWord = 25;
+const jobWord = 500;
+const controlWords = 512;
+/** Turns of the waiting loop before a thread goes to sleep: about 50 microseconds. */
+const spins = 20_000;
+
+let pool: ThreadPool | undefined | "untried" = "untried";
+
+/** The pool of this process or page, made at the first call; undefined where there are no threads. */
+export function threadPool(): ThreadPool | undefined {
+  if (pool === "untried") pool = createPool();
+  return pool;
+}
+
+interface Host {
+  readonly processors: number;
+  start(source: string, control: SharedArrayBuffer, index: number): { postMessage(message: unknown): void };
+}
+
+function createPool(): ThreadPool | undefined {
+  const host = findHost();
+  if (host === undefined || host.processors < 2 || typeof SharedArrayBuffer === "undefined") return undefined;
+  const shared = new SharedArrayBuffer(controlWords * 4);
+  const control = new Int32Array(shared);
+  const source = `(${workerMain.toString()})(control, index, listen)`;
+  const workers = Array.from({ length: host.processors - 1 }, (_, i) => host.start(source, shared, i + 1));
+  const models = new Map<number, readonly string[]>();
+  let nextModel = 1;
+
+  const wake = () => {
+    Atomics.add(control, generation, 1);
+    Atomics.notify(control, generation);
+  };
+  const tell = (message: unknown) => {
+    Atomics.add(control, mailWord, 1);
+    for (const worker of workers) worker.postMessage(message);
+    Atomics.store(control, threadsWord, 0);
+    wake();
+  };
+  return {
+    size: workers.length + 1,
+    register({ programs, ...rest }) {
+      const model = nextModel++;
+      models.set(model, programs);
+      tell({ ...rest, programs, model });
+      return model;
+    },
+    unregister(model) {
+      models.delete(model);
+      tell({ model });
+    },
+    ready(model) {
+      let count = 1;
+      // Models are compiled in the order they are sent.
+      while (count <= workers.length && Atomics.load(control, readyWord + count - 1) >= model) count++;
+      return count;
+    },
+    run(job, threads, own) {
+      control[threadsWord] = threads;
+      control[modelWord] = job.model;
+      control[programWord] = models.get(job.model)!.indexOf(job.program);
+      const sizes = job.axes.map(({ size }) => size);
+      const batchAt = job.axes.findIndex(({ axis }) => axis === "batch");
+      const numbers = [
+        sizes.length,
+        batchAt,
+        job.batch,
+        job.shards,
+        job.arenaBase,
+        job.arenaBytes,
+        job.shardBase,
+        job.shardBytes,
+        ...sizes,
+      ];
+      for (const [i, value] of numbers.entries()) control[numbersWord + i] = value;
+      Atomics.add(control, jobWord, 1);
+      Atomics.store(control, remaining, threads - 1);
+      wake();
+      own();
+      let turns = 0;
+      for (let left = Atomics.load(control, remaining); left > 0; left = Atomics.load(control, remaining)) {
+        if (++turns < spins * 10) continue;
+        turns = 0;
+        try {
+          Atomics.wait(control, remaining, left, 1);
+        } catch {
+          // A page's main thread may not sleep: it goes on looking.
+        }
+      }
+    },
+  };
+}
+
+/**
+ * The whole code of a worker, turned into text: it may use nothing from outside. `listen` hands over messages.
+ * Words as above: 0 generation, 1 remaining, 2 threads, 3 model, 4 program, 5 … numbers, 24 mail, 25 … ready, 500 job.
+ */
+function workerMain(
+  control: Int32Array,
+  index: number,
+  listen: (
+    receive: (message: {
+      model: number;
+      programs?: string[];
+      module?: WebAssembly.Module;
+      kernels?: WebAssembly.Module;
+      memory?: WebAssembly.Memory;
+    }) => void,
+  ) => void,
+): void {
+  const models = new Map<number, ((...numbers: number[]) => void)[]>();
+  let seen = Atomics.load(control, 0);
+  let received = 0;
+  let done = Atomics.load(control, 500);
+  const work = () => {
+    const program = models.get(control[3]!)![control[4]!]!;
+    const threads = control[2]!;
+    const numbers = Array.from(control.subarray(5, 24));
+    const [count, batchAt, batch, shards, arenaBase, arenaBytes, shardBase, shardBytes] = numbers as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    const sizes = numbers.slice(8, 8 + count);
+    for (let shard = index; shard < shards; shard += threads) {
+      const size = Math.floor(batch / shards);
+      const larger = batch % shards;
+      sizes[batchAt] = size + (shard < larger ? 1 : 0);
+      const first = shard * size + Math.min(shard, larger);
+      program(...sizes, arenaBase + index * arenaBytes, shardBase + shard * shardBytes, first);
+    }
+    if (Atomics.sub(control, 1, 1) === 1) Atomics.notify(control, 1);
+  };
+  const wait = () => {
+    for (;;) {
+      let turns = 0;
+      while (Atomics.load(control, 0) === seen) {
+        if (++turns < 20000) continue;
+        turns = 0;
+        Atomics.wait(control, 0, seen);
+      }
+      seen = Atomics.load(control, 0);
+      // A job may be seen before its wake-up call: its number tells that it has been done already.
+      const job = Atomics.load(control, 500);
+      if (job !== done && index < Atomics.load(control, 2) && Atomics.load(control, 1) > 0) {
+        done = job;
+        work();
+      }
+      // Messages arrive only when the worker goes back to its event loop.
+      if (Atomics.load(control, 24) !== received) return;
+    }
+  };
+  listen(({ model, programs, module, kernels, memory }) => {
+    received++;
+    if (programs === undefined || module === undefined || kernels === undefined || memory === undefined)
+      models.delete(model);
+    else {
+      const imports = { env: { memory }, kernels: new WebAssembly.Instance(kernels, { env: { memory } }).exports };
+      const { exports } = new WebAssembly.Instance(module, imports);
+      models.set(
+        model,
+        programs.map((name) => exports[name] as (...numbers: number[]) => void),
+      );
+      Atomics.store(control, 25 + index - 1, model);
+    }
+    wait();
+  });
+}
+
+interface NodeModules {
+  getBuiltinModule?(name: string): unknown;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+interface NodeWorker {
+  postMessage(message: unknown): void;
+  unref(): void;
+}
+
+function findHost(): Host | undefined {
+  // Node's own modules are asked for at run time, so that the same file works in a browser.
+  const { process } = globalThis as { process?: NodeModules };
+  const asked = Number(process?.env?.["RECURRA_THREADS"] ?? Number.NaN);
+  if (process?.getBuiltinModule !== undefined) {
+    const threads = process.getBuiltinModule("node:worker_threads") as {
+      Worker: new (source: string, options: object) => NodeWorker;
+    };
+    const os = process.getBuiltinModule("node:os") as { availableParallelism(): number };
+    return {
+      processors: Number.isInteger(asked) && asked >= 1 ? asked : os.availableParallelism(),
+      start(source, control, index) {
+        const prelude = `const { parentPort, workerData } = require("node:worker_threads");
+const control = new Int32Array(workerData.control), index = workerData.index, listen = (receive) => parentPort.on("message", receive);`;
+        const worker = new threads.Worker(`${prelude}\n${source}`, { eval: true, workerData: { control, index } });
+        // A waiting worker does not keep the process alive.
+        worker.unref();
+        return worker;
+      },
+    };
+  }
+  const scope = globalThis as {
+    crossOriginIsolated?: boolean;
+    Worker?: typeof Worker;
+    navigator?: { hardwareConcurrency?: number };
+  };
+  if (scope.crossOriginIsolated !== true || scope.Worker === undefined) return undefined;
+  const BrowserWorker = scope.Worker;
+  return {
+    processors: scope.navigator?.hardwareConcurrency ?? 1,
+    start(source, control, index) {
+      const prelude = `onmessage = ({ data }) => { const { control: shared, index } = data, control = new Int32Array(shared), listen = (receive) => { onmessage = ({ data }) => receive(data); };`;
+      const worker = new BrowserWorker(
+        URL.createObjectURL(new Blob([`${prelude}\n${source} };`], { type: "text/javascript" })),
+      );
+      worker.postMessage({ control, index });
+      return worker;
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Splits a program along the batch: what each row needs for itself, and what follows once the sums over all rows are known.
+ *
+ *     rows:   forward and backward of some rows            → partial sums, outputs per row
+ *     whole:  the partial sums of all rows, added up       → loss, gradient norm, new weights
+ *
+ * Rows can then be computed shard by shard, on any number of threads.
+ */
+import { GraphBuilder, rebuild } from "../ir/builder.ts";
+import type { Graph, Node, NodeId, Program } from "../ir/nodes.ts";
+import { operands } from "../ir/nodes.ts";
+
+export interface SplitProgram {
+  readonly rows: Program;
+  /** Absent when nothing is left to do behind the rows. Its inputs `partial.i` are the sums of the outputs `partial.i` of the rows. */
+  readonly whole: Program | undefined;
+}
+
+const batch = "batch";
+
+/**
+ * Undefined when the program cannot be split: something that differs from row to row depends on a sum over rows, a maximum
+ * is taken over rows, or no row is there at all.
+ */
+export function splitBatch(program: Program): SplitProgram | undefined {
+  const { graph } = program;
+  const kinds = classify(graph);
+  if (kinds === undefined) return undefined;
+  const named = [...Object.entries(program.outputs), ...Object.entries(program.updates)];
+  const partials = frontier(
+    graph,
+    kinds,
+    named.map(([, id]) => id),
+  );
+  if (partials === undefined || !kinds.includes("row")) return undefined;
+
+  const isRow = (id: NodeId) => graph.types[id]!.axes.includes(batch);
+  const rowOutputs = Object.entries(program.outputs).filter(([, id]) => isRow(id));
+  const wholeOutputs = Object.entries(program.outputs).filter(([, id]) => !isRow(id));
+  const rows = extract(
+    graph,
+    [...rowOutputs, ...partials.map((id, i) => [partialName(i), id] as const)],
+    () => undefined,
+  );
+  if (wholeOutputs.length === 0 && Object.keys(program.updates).length === 0) return { rows, whole: undefined };
+  const replace = (id: NodeId): Node | undefined => {
+    const index = partials.indexOf(id);
+    return index < 0 ? undefined : { kind: "input", name: partialName(index), type: graph.types[id]! };
+  };
+  const whole = extract(graph, wholeOutputs, replace, Object.entries(program.updates));
+  return { rows, whole };
+}
+
+export function partialName(index: number): string {
+  return `partial.${index}`;
+}
+
+/** fixed: the same for all rows, known at once; row: one value per row; summed: behind a sum over rows. */
+type Kind = "fixed" | "row" | "summed";
+
+function classify(graph: Graph): Kind[] | undefined {
+  const kinds: Kind[] = [];
+  for (const [id, node] of graph.nodes.entries()) {
+    const hasBatch = node.kind === "scan" ? scanHasBatch(node, graph) : graph.types[id]!.axes.includes(batch);
+    const from = operands(node).map((operand) => kinds[operand]!);
+    if (hasBatch) {
+      if (from.includes("summed")) return undefined;
+      kinds.push("row");
+    } else if (from.includes("row")) {
+      if (!isSum(node)) return undefined;
+      kinds.push("summed");
+    } else kinds.push(from.includes("summed") ? "summed" : "fixed");
+  }
+  return kinds;
+}
+
+/** A sum over rows: the sums of parts of the rows add up to it. */
+function isSum(node: Node): boolean {
+  return node.kind === "outer" || node.kind === "scatterAdd" || (node.kind === "reduce" && node.op === "sum");
+}
+
+function scanHasBatch(scan: Extract<Node, { kind: "scan" }>, graph: Graph): boolean {
+  return (
+    operands(scan).some((id) => graph.types[id]!.axes.includes(batch)) ||
+    scan.body.graph.types.some((type) => type.axes.includes(batch))
+  );
+}
+
+/** The sums over rows that anything behind them needs. A pick of a scan over rows that has no batch axis is no sum. */
+function frontier(graph: Graph, kinds: readonly Kind[], roots: readonly NodeId[]): readonly NodeId[] | undefined {
+  const found = new Set<NodeId>();
+  const seen = new Set<NodeId>();
+  const pending = [...roots];
+  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    if (kinds[id] !== "summed") continue;
+    const node = graph.nodes[id]!;
+    if (operands(node).some((operand) => kinds[operand] === "row")) found.add(id);
+    else pending.push(...operands(node));
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+function extract(
+  graph: Graph,
+  outputs: readonly (readonly [string, NodeId])[],
+  replace: (id: NodeId) => Node | undefined,
+  updates: readonly (readonly [string, NodeId])[] = [],
+): Program {
+  const builder = new GraphBuilder();
+  // No roots: nodes are asked for from the outputs back, so that nothing behind a replaced node comes along.
+  const map = rebuild(graph, builder, [], (_node, id) => {
+    const leaf = replace(id);
+    return leaf === undefined ? undefined : builder.add(leaf);
+  });
+  const moved = (list: readonly (readonly [string, NodeId])[]) =>
+    Object.fromEntries(list.map(([name, id]) => [name, map(id)]));
+  const named = { outputs: moved(outputs), updates: moved(updates) };
+  return { graph: builder.finish(), ...named };
+}

@@ -1,0 +1,88 @@
+import { dense, dropout, mse, recurrent, sequenceType, vectorType } from "recurra";
+import { gru, lstm } from "recurra/cells";
+import { type Batch, Model } from "recurra/train";
+import { beforeAll, describe, expect, it } from "vitest";
+import { createRandom } from "../packages/recurra/src/base/random.ts";
+import { threadPool } from "../packages/recurra/src/compile/threads.ts";
+
+// More threads than most machines of CI have processors: the pool is made at the first use, so this comes before any model.
+process.env["RECURRA_THREADS"] = "4";
+
+const inputSize = 24;
+
+function makeModel(threads: number | undefined, cell = lstm): Model {
+  const layer = recurrent({ cell, hiddenSize: 40, depth: 2, dropout: 0.2, output: "last" });
+  return new Model(
+    {
+      inputs: { x: sequenceType(inputSize), y: vectorType(3) },
+      variableLengths: ["time"],
+      forward: ({ x }, scope) => ({
+        y: dense({ outputSize: 3 }).apply(dropout(0.1).apply(layer.apply(x!, scope), scope), scope),
+      }),
+      loss: ({ y }, inputs, scope) => mse(y!, inputs["y"]!, scope),
+    },
+    { seed: 7, clipping: { norm: 1 }, ...(threads === undefined ? {} : { threads }) },
+  );
+}
+
+function makeBatch(batch: number, time: number): Batch {
+  const random = createRandom(batch * 1000 + time);
+  const numbers = (count: number) => Float32Array.from({ length: count }, () => random.normal());
+  return {
+    sizes: { batch, time },
+    inputs: {
+      x: numbers(batch * time * inputSize),
+      y: numbers(batch * 3),
+      lengths: Float32Array.from({ length: batch }, (_, b) => 1 + ((b * 7) % time)),
+    },
+  };
+}
+
+const largest = makeBatch(100, 14);
+
+/** Calls the model until `threads` of them take part: workers join once they have compiled it. */
+async function join(model: Model, threads: number): Promise<void> {
+  for (let tries = 0; tries < 500 && model.threadsReady() < threads; tries++) {
+    model.predict(largest);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(model.threadsReady()).toBe(threads);
+}
+
+function trainSteps(model: Model, steps: number): void {
+  for (let step = 0; step < steps; step++)
+    model.trainStep(makeBatch([64, 33, 100, 19][step % 4]!, 12 + (step % 3)), 1e-3);
+}
+
+describe("threads", () => {
+  beforeAll(() => {
+    expect(threadPool()?.size).toBe(4);
+  });
+
+  it.each([lstm, gru])("gives the same bits of weights for 1, 2 and 4 threads with $name", async (cell) => {
+    const models = [1, 2, undefined].map((threads) => makeModel(threads, cell));
+    for (const [i, model] of models.entries()) {
+      await join(model, [1, 2, 4][i]!);
+      trainSteps(model, 12);
+      expect(model.threadsReady()).toBe([1, 2, 4][i]!);
+    }
+    const [one, ...others] = models.map((model) => model.weights());
+    for (const weights of others) for (const [name, values] of one!) expect(weights.get(name), name).toEqual(values);
+  });
+
+  it("lets the workers take part in predictions too, with the same bits", async () => {
+    const [one, four] = [makeModel(1), makeModel(undefined)];
+    await join(four, 4);
+    expect(four.predict(largest)["y"]).toEqual(one.predict(largest)["y"]);
+  });
+
+  it("keeps results when a larger batch makes it compile again", async () => {
+    const [one, four] = [makeModel(1), makeModel(undefined)];
+    for (const size of [24, 200, 48, 400, 64]) {
+      const batch = makeBatch(size, 9);
+      expect(four.trainStep(batch, 1e-3)).toEqual(one.trainStep(batch, 1e-3));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(four.evaluate(batch)).toBe(one.evaluate(batch));
+    }
+  });
+});
