@@ -4,7 +4,20 @@ import type { Axis, TensorType } from "../base/shapes.ts";
 import { scalarType } from "../base/shapes.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
 import type { NodeId, Program } from "../ir/nodes.ts";
-import { abs, add, broadcast, div, lengthMask, less, mul, select, sqrt, square, sub, sumAll } from "../trace/operations.ts";
+import {
+  abs,
+  add,
+  broadcast,
+  div,
+  lengthMask,
+  less,
+  mul,
+  select,
+  sqrt,
+  square,
+  sub,
+  sumAll,
+} from "../trace/operations.ts";
 import { type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
 import { separateCount } from "./count.ts";

@@ -30,7 +30,7 @@ class Arena {
   readonly #buffers: { readonly start: number; readonly size: number }[] = [];
 
   constructor(arithmetic: Arithmetic) {
-    const instance = new WebAssembly.Instance(kernels(arithmetic), { env: { memory: this.memory } });
+    const instance = new WebAssembly.Instance(kernels(arithmetic, false), { env: { memory: this.memory } });
     this.exports = instance.exports as unknown as Exports; // kernelModule exports exactly these.
   }
 
