@@ -120,6 +120,10 @@ describe("Feeder", () => {
     expect(inputs["channel"]).toEqual([0, 1, 0, 1]);
     const own = inputs["past"]!.filter((_, i) => i % 2 === 0);
     expect(own.map((value) => value + 0)).toEqual([0, 1, 2, 3, 0, -1, -2, -3, 1, 2, 3, 4, -1, -2, -3, -4]);
+    const covariate = inputs["past"]!.filter((_, i) => i % 2 === 1).map(
+      (value) => Math.round(value * Math.sqrt(99 / 12) + 4.5) + 0,
+    );
+    expect(covariate).toEqual([0, 1, 2, 3, 0, 1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4]);
     expect(inputs["target"]).toEqual([4, 5, -4, -5, 5, 6, -5, -6]);
     expect(inputs["mask"]).toBeUndefined();
   });
