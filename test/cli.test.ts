@@ -188,6 +188,21 @@ describe("recurra on real data", () => {
   });
 });
 
+describe("recurra in a pipe", () => {
+  it("saves the model also when nobody reads its lines to the end", async () => {
+    const bin = fileURLToPath(new URL("../packages/cli/bin/recurra.mjs", import.meta.url));
+    const child = spawn(process.execPath, [bin, "train", at("good.csv"), ...small, "--out", at("model")]);
+    child.stdout.destroy();
+    let err = "";
+    child.stderr.on("data", (data: Buffer) => {
+      err += data.toString();
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);
+    expect(err).toBe("");
+    expect(existsSync(at("model/model.json"))).toBe(true);
+  });
+});
+
 describe("bad input", () => {
   const files: Readonly<Record<string, string | Uint8Array>> = {
     "text.csv": changed(12, `${time(10)},oops`),

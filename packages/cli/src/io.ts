@@ -36,10 +36,9 @@ export function processIo(): Io {
 }
 
 function output(stream: NodeJS.WriteStream): Output {
-  // A reader that has seen enough, as in `recurra predict … | head`, is not a failure.
+  // A reader that has seen enough, as in `recurra train … | head`, is no failure, and no reason to lose the model.
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    if (error.code !== "EPIPE") throw error;
   });
   return {
     write: (text) => void stream.write(text),
