@@ -3,11 +3,11 @@ import type { Windows } from "../../data/windows.ts";
 import type { Model } from "../../train/model.ts";
 import { lastValueForecast, seasonalNaiveForecast } from "./baselines.ts";
 import { Feeder } from "./feeder.ts";
-import { createErrorTotals, type ErrorTotals } from "./metrics.ts";
+import { createErrorTotals } from "./metrics.ts";
 import type { FeatureCounts } from "./network.ts";
 import type { PreparedSet } from "./preparation.ts";
 import type { Settings } from "./settings.ts";
-import type { Scores } from "./types.ts";
+import type { ErrorTable, Scores } from "./types.ts";
 
 /** A forecaster's parts, as scoring and prediction need them. */
 export interface Trained {
@@ -80,34 +80,39 @@ export function score(trained: Trained, prepared: PreparedSet, windows: Windows)
   const { targets } = features;
   const deviation = prepared.scales.flatMap((scale) => scale.deviation);
   const naiveError = prepared.scales.flatMap((scale) => scale.naiveError.map((value) => value ?? Number.NaN));
-  const totals = {
-    model: createErrorTotals({ targets, deviation, naiveError, quantiles }),
-    seasonalNaive: createErrorTotals({ targets, deviation, naiveError }),
-    lastValue: createErrorTotals({ targets, deviation, naiveError }),
-  };
+  const account = (levels: readonly number[]) => ({
+    all: createErrorTotals({ targets, deviation, naiveError, quantiles: levels }),
+    lastStep: createErrorTotals({ targets, deviation, naiveError }),
+  });
+  const accounts = { model: account(quantiles), seasonalNaive: account([]), lastValue: account([]) };
   const naive = new Float64Array(horizon * targets);
   for (const forecast of forecasts(trained, prepared, windows)) {
     const { series, origin } = forecast;
     const { targets: values, observed } = prepared.set.series[series]!;
     const history = { values, columns: targets };
-    const addAll = (into: ErrorTotals, point: Float64Array, levels?: Float64Array) => {
+    const addAll = ({ all, lastStep }: ReturnType<typeof account>, point: Float64Array, levels?: Float64Array) => {
       for (let slot = 0; slot < horizon * targets; slot++) {
         const at = origin * targets + slot;
         if (observed !== undefined && observed[at] !== 1) continue;
-        if (levels === undefined) into.add(series, slot % targets, values[at]!, point[slot]!);
-        else into.add(series, slot % targets, values[at]!, point[slot]!, levels, slot * quantiles.length);
+        const column = slot % targets;
+        all.add(series, column, values[at]!, point[slot]!, levels, slot * quantiles.length);
+        if (slot >= (horizon - 1) * targets) lastStep.add(series, column, values[at]!, point[slot]!);
       }
     };
-    addAll(totals.model, forecast.point, quantiles.length > 0 ? forecast.quantiles : undefined);
+    addAll(accounts.model, forecast.point, quantiles.length > 0 ? forecast.quantiles : undefined);
     seasonalNaiveForecast(history, origin, season, horizon, naive);
-    addAll(totals.seasonalNaive, naive);
+    addAll(accounts.seasonalNaive, naive);
     lastValueForecast(history, origin, horizon, naive);
-    addAll(totals.lastValue, naive);
+    addAll(accounts.lastValue, naive);
   }
+  const resultOf = ({ all, lastStep }: ReturnType<typeof account>): ErrorTable => {
+    const { mse, mae, rse } = lastStep.result();
+    return { ...all.result(), lastStep: { mse, mae, rse } };
+  };
   return {
-    model: totals.model.result(),
-    seasonalNaive: totals.seasonalNaive.result(),
-    lastValue: totals.lastValue.result(),
+    model: resultOf(accounts.model),
+    seasonalNaive: resultOf(accounts.seasonalNaive),
+    lastValue: resultOf(accounts.lastValue),
   };
 }
 

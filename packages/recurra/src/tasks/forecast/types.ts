@@ -93,6 +93,8 @@ export interface ErrorTable {
   /** Share of targets between the lowest and highest quantile; absent with fewer than two quantiles. */
   readonly coverage?: number;
   readonly scaled: { readonly mse: number; readonly mae: number };
+  /** The last timestep of the horizon alone, as some papers score it. */
+  readonly lastStep?: { readonly mse: number; readonly mae: number; readonly rse: number };
 }
 
 export type Forecasters = "model" | "seasonalNaive" | "lastValue";
