@@ -33,11 +33,13 @@ const run = (...argv: string[]) => main(argv, io);
 const told = (text: string) => text.replaceAll(`${folder}/`, "").replaceAll(folder, ".");
 const lastEvent = () => JSON.parse(io.out().trimEnd().split("\n").at(-1) ?? "");
 
+/** What every table of errors holds, whatever it may hold besides. */
 const errors = {
   ...Object.fromEntries(["mse", "mae", "rmse", "smape", "mase", "rse"].map((name) => [name, expect.any(Number)])),
   scaled: { mse: expect.any(Number), mae: expect.any(Number) },
 };
-const scores = { model: errors, seasonalNaive: errors, lastValue: errors };
+const table = expect.objectContaining(errors);
+const scores = { model: table, seasonalNaive: table, lastValue: table };
 
 describe("recurra on real data", () => {
   it("trains, predicts, evaluates, backtests and shows", async () => {
@@ -75,7 +77,10 @@ describe("recurra on real data", () => {
     expect(lastEvent()).toEqual({
       event: "done",
       metrics: {
-        data: { ...scores, model: { ...errors, quantileLoss: expect.any(Number), coverage: expect.any(Number) } },
+        data: {
+          ...scores,
+          model: expect.objectContaining({ ...errors, quantileLoss: expect.any(Number), coverage: expect.any(Number) }),
+        },
       },
     });
 
