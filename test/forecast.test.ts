@@ -178,7 +178,7 @@ describe("covariates", () => {
     const random = createRandom(7);
     const x = Array.from({ length: 500 }, () => random.normal());
     const columns = { date: hours(500), x, y: x.map((value) => 10 + 3 * value + 0.1 * random.normal()) };
-    const options = { ...small, epochs: 20, patience: 20, windowsPerEpoch: 640, window: "none" } as const;
+    const options = { ...small, epochs: 30, patience: 30, windowsPerEpoch: 640, window: "none" } as const;
     const withX = await trained(tableFromColumns(columns), { ...options, futureCovariates: ["x"] });
     const withoutX = await trained(tableFromColumns(columns), options);
     expect(withX.done.metrics.test.model.scaled.mae).toBeLessThan(0.2);

@@ -14,7 +14,14 @@ export {
   recurrent,
   type States,
 } from "./layers/recurrent.ts";
-export { type Cell, type CellDefinition, type CellSizes, type CellWeights, defineCell } from "./trace/cell.ts";
+export {
+  type Cell,
+  type CellDefinition,
+  type CellInitializers,
+  type CellSizes,
+  type CellWeights,
+  defineCell,
+} from "./trace/cell.ts";
 export * from "./trace/operations.ts";
 export { type ScanOptions, type ScanResult, scan } from "./trace/scan.ts";
 export { type ParameterSpec, Scope } from "./trace/scope.ts";

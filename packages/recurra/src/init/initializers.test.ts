@@ -16,6 +16,7 @@ describe("an initializer", () => {
     ["heUniform", 2 / 300],
     ["heNormal", 2 / 300],
     ["lecunNormal", 1 / 300],
+    ["lecunUniform", 1 / 900],
     ["uniform", 0.1 ** 2 / 12],
     ["normal", 0.05 ** 2],
   ] as const)("%s has its variance: fan-in is the last size", (name, expected) => {
@@ -59,7 +60,7 @@ describe("an initializer", () => {
 
   it("that is unknown is named with its nearest", () => {
     expect(() => parseInitializer("xavierUnifrom" as InitializerName)).toThrow(
-      'initializer is unknown: "xavierUnifrom", expected one of zeros, ones, uniform, normal, xavierUniform, xavierNormal, heUniform, heNormal, lecunNormal, orthogonal, identity.\nDid you mean "xavierUniform"?',
+      'initializer is unknown: "xavierUnifrom", expected one of zeros, ones, uniform, normal, xavierUniform, xavierNormal, heUniform, heNormal, lecunNormal, lecunUniform, orthogonal, identity.\nDid you mean "xavierUniform"?',
     );
   });
 });

@@ -16,6 +16,8 @@ export type Initializer =
   | { readonly kind: "heNormal" }
   /** LeCun et al. 1998: variance 1 / fan-in. */
   | { readonly kind: "lecunNormal" }
+  /** Within ±1 / √fan-in, a third of that variance: what PyTorch's layers begin with. */
+  | { readonly kind: "lecunUniform" }
   /** Saxe et al. 2014: rows (or columns) orthonormal, times gain; keeps norms through many steps. */
   | { readonly kind: "orthogonal"; readonly gain?: number }
   /** Le et al. 2015 (IRNN): the identity times scale. */
@@ -39,6 +41,7 @@ const named: Readonly<Record<InitializerName, Initializer>> = {
   heUniform: { kind: "heUniform" },
   heNormal: { kind: "heNormal" },
   lecunNormal: { kind: "lecunNormal" },
+  lecunUniform: { kind: "lecunUniform" },
   orthogonal: { kind: "orthogonal" },
   identity: { kind: "identity" },
 };
@@ -77,6 +80,8 @@ export function initialValues(
       return uniform(Math.sqrt(6 / fanIn));
     case "heNormal":
       return normal(Math.sqrt(2 / fanIn));
+    case "lecunUniform":
+      return uniform(Math.sqrt(1 / fanIn));
     case "lecunNormal":
       return normal(Math.sqrt(1 / fanIn));
     case "orthogonal":

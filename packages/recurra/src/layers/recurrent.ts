@@ -1,7 +1,7 @@
 /** Recurrent layers: a cell scanned over time, stacked, in one direction or both. */
 import { OptionError, ShapeError } from "../base/errors.ts";
 import { type Axis, formatType } from "../base/shapes.ts";
-import type { Cell } from "../trace/cell.ts";
+import type { Cell, CellInitializers } from "../trace/cell.ts";
 import { broadcast, concat } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";
 import type { Scope } from "../trace/scope.ts";
@@ -18,6 +18,8 @@ export interface RecurrentOptions {
   readonly direction?: "forward" | "backward" | "both";
   /** Every timestep [batch, time, hiddenSize], or the state after the last true timestep [batch, hiddenSize]. Default "sequence". */
   readonly output?: "sequence" | "last";
+  /** How weights begin, by kind ("W", "R", "b", "rb") or by kind and block ("b.f"). Default: the cell's own choice. */
+  readonly initialize?: CellInitializers;
   /** Between layers of a stack. Default 0. */
   readonly dropout?: number;
   /** The axis stepped along. Default "time". */
@@ -80,7 +82,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     for (let layer = 0; layer < depth; layer++) {
       if (layer > 0) x = dropoutLayer(dropout).apply(x, scope);
       const results = directions.map((way) =>
-        runCell(cell, hiddenSize, axis, way, x, scope.in(`${layer}.${way}`), `${layer}.${way}`, initial),
+        runCell(options, way, x, scope.in(`${layer}.${way}`), `${layer}.${way}`, initial),
       );
       results.forEach((result, i) => {
         for (const state of cell.states) final[`${layer}.${directions[i]}.${state}`] = result.final[state]!;
@@ -101,16 +103,14 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
 }
 
 function runCell(
-  cell: Cell,
-  hiddenSize: number,
-  axis: Axis,
+  { cell, hiddenSize, axis = "time", initialize }: RecurrentOptions,
   direction: "forward" | "backward",
   x: Tensor,
   scope: Scope,
   path: string,
   given: States,
 ) {
-  const step = cell.bind(scope, { inputSize: x.size, hiddenSize });
+  const step = cell.bind(scope, { inputSize: x.size, hiddenSize }, initialize);
   const rows = x.type.axes.filter((other) => other !== axis);
   const zeros = broadcast(x.trace.literal(0), { axes: rows, shape: [hiddenSize] });
   const initial = Object.fromEntries(cell.states.map((state) => [state, given[`${path}.${state}`] ?? zeros]));

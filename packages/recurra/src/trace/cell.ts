@@ -33,8 +33,8 @@ export interface CellDefinition<State extends string, Block extends string, Extr
   readonly blocks: readonly Block[];
   /** Parameters besides W, R and b. */
   readonly parameters?: { readonly [E in Extra]: ExtraParameter };
-  /** How weights begin, by "W", "R", "b", "rb", or one block's "b.f". Default: Xavier uniform, orthogonal, zeros, zeros. */
-  readonly initialize?: Readonly<Record<string, Initializer | InitializerName>>;
+  /** Default: Xavier uniform, orthogonal, zeros, zeros. */
+  readonly initialize?: CellInitializers;
   /** One timestep: x [batch, inputSize] and states [batch, hiddenSize] to the next states. */
   readonly step: (
     values: { readonly x: Tensor } & { readonly [S in State]: Tensor },
@@ -43,14 +43,18 @@ export interface CellDefinition<State extends string, Block extends string, Extr
   ) => { readonly [S in State]: Tensor };
 }
 
+/** How weights begin, by kind ("W", "R", "b", "rb") or by kind and block ("b.f"), which comes first. */
+export type CellInitializers = Readonly<Record<string, Initializer | InitializerName>>;
+
 export interface Cell {
   readonly name: string;
   readonly states: readonly string[];
   readonly output: string;
-  /** Declares the weights in a scope and returns the step. */
+  /** Declares the weights in a scope and returns the step. `initialize` comes before the cell's own choice. */
   bind(
     scope: Scope,
     sizes: CellSizes,
+    initialize?: CellInitializers,
   ): (x: Tensor, states: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
 }
 
@@ -78,17 +82,19 @@ const defaults: Readonly<Record<string, InitializerName>> = {
 export function defineCell<State extends string, Block extends string, Extra extends string = never>(
   definition: CellDefinition<State, Block, Extra>,
 ): Cell {
-  const { name, state, blocks, initialize = {} } = definition;
+  const { name, state, blocks } = definition;
   return {
     name,
     states: state,
     output: definition.output ?? state[0],
-    bind(scope, sizes) {
+    bind(scope, sizes, asked = {}) {
       const { inputSize, hiddenSize } = sizes;
+      const initializer = (kind: string, block: string) =>
+        [asked, definition.initialize ?? {}]
+          .map((choice) => choice[`${kind}.${block}`] ?? choice[kind])
+          .find((choice) => choice !== undefined) ?? defaults[kind]!;
       const family = (kind: "W" | "R" | "b" | "rb", shape: readonly number[]) =>
-        lazily(blocks, (block) =>
-          scope.param(`${kind}.${block}`, shape, initialize[`${kind}.${block}`] ?? initialize[kind] ?? defaults[kind]!),
-        );
+        lazily(blocks, (block) => scope.param(`${kind}.${block}`, shape, initializer(kind, block)));
       const extras = definition.parameters;
       const extraNames = Object.keys(extras ?? {}) as Extra[]; // The keys are the type's own.
       const weights = {

