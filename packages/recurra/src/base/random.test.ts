@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRandom, hashUniform } from "./random.ts";
+import { createRandom, hashUniform, shuffledOrder } from "./random.ts";
 
 const draws = (seed: number, label?: string) => {
   const random = label === undefined ? createRandom(seed) : createRandom(seed).fork(label);
@@ -35,6 +35,16 @@ describe("createRandom", () => {
     const counts = [0, 0, 0];
     for (let i = 0; i < 3000; i++) counts[random.integer(3)]!++;
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(120);
+  });
+});
+
+describe("shuffledOrder", () => {
+  it("is a function of seed and epoch, and a permutation", () => {
+    const order = shuffledOrder(100, 7, 3);
+    expect(shuffledOrder(100, 7, 3)).toEqual(order);
+    expect(shuffledOrder(100, 7, 4)).not.toEqual(order);
+    expect(shuffledOrder(100, 8, 3)).not.toEqual(order);
+    expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
   });
 });
 

@@ -63,6 +63,13 @@ export function shuffle(values: Int32Array | number[], random: Random): void {
   }
 }
 
+/** 0 … count − 1 in the order of an epoch: a function of count, seed and epoch only. */
+export function shuffledOrder(count: number, seed: number, epoch: number): Int32Array {
+  const order = Int32Array.from({ length: count }, (_, i) => i);
+  shuffle(order, createRandom(seed).fork(`epoch ${epoch}`));
+  return order;
+}
+
 /** The finaliser of MurmurHash3 (Appleby): every input bit reaches every output bit. */
 export function mix32(value: number): number {
   let x = value | 0;

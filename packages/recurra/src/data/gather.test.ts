@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { gatherStatic, gatherSteps, gatherTargets, type WindowNormalization } from "./gather.ts";
+import { gatherTargets, type WindowNormalization } from "./gather.ts";
 import type { Windows } from "./windows.ts";
 
 // Two series of two columns: 1, 2, 3, … with its square, and the negative of both.
@@ -109,21 +109,4 @@ describe("gatherTargets", () => {
       This is a fault of recurra: please report it.]
     `);
   });
-});
-
-it("gatherSteps copies any stretch around the origin, and ones where a series has no matrix", () => {
-  const buffer = new Float32Array(2 * 2 * 3);
-  const mask = { matrices: [undefined, Uint8Array.from(rising, (_, k) => (k % 3 === 0 ? 0 : 1))], columns: 2 };
-  gatherSteps(mask, windows, picks, { from: -1, count: 2 }, { buffer, features: 3, at: 1 });
-  expect(Array.from(buffer)).toEqual([0, 1, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0]);
-});
-
-it("gatherStatic repeats the values of a series over the steps", () => {
-  const buffer = new Float32Array(2 * 2 * 2);
-  gatherStatic({ matrices: [Float64Array.of(5), Float64Array.of(6)], columns: 1 }, windows, picks, 2, {
-    buffer,
-    features: 2,
-    at: 1,
-  });
-  expect(Array.from(buffer)).toEqual([0, 5, 0, 5, 0, 6, 0, 6]);
 });

@@ -16,9 +16,9 @@ export interface Slot {
   readonly at?: number;
 }
 
-/** Matrices to gather from, one per series of the set: [timesteps, columns]. Undefined stands for all ones. */
+/** Matrices to gather from, one per series of the set: [timesteps, columns]. */
 export interface Source {
-  readonly matrices: readonly (Float64Array | Float32Array | Uint8Array | Int32Array | undefined)[];
+  readonly matrices: readonly Float64Array[];
   readonly columns: number;
 }
 
@@ -75,50 +75,8 @@ export function gatherTargets(
   }
 }
 
-/**
- * Gathers `count` timesteps from origin + `from` on, as they are: covariates, calendar features, observed masks, category indices.
- * Past covariates: from −past, count past. Future covariates over both: from −past, count past + horizon.
- */
-export function gatherSteps(
-  source: Source,
-  windows: Windows,
-  picks: Int32Array,
-  { from, count }: { readonly from: number; readonly count: number },
-  into: Slot,
-): void {
-  const { columns } = source;
-  checkSlot(into, picks.length * count, columns);
-  const at = into.at ?? 0;
-  for (let row = 0; row < picks.length; row++) {
-    const matrix = source.matrices[windows.series[picks[row]!]!];
-    const start = windows.origin[picks[row]!]! + from;
-    for (let k = 0; k < columns; k++) {
-      if (matrix !== undefined) {
-        copy(matrix, columns, k, start, count, into, row * count, 0, 1);
-        continue;
-      }
-      for (let t = 0; t < count; t++) into.buffer[(row * count + t) * into.features + at + k] = 1;
-    }
-  }
-}
-
-/** Gathers what is constant within a series, repeated over `count` timesteps: static covariates, matrices [1, columns]. */
-export function gatherStatic(source: Source, windows: Windows, picks: Int32Array, count: number, into: Slot): void {
-  const { columns } = source;
-  checkSlot(into, picks.length * count, columns);
-  const at = into.at ?? 0;
-  for (let row = 0; row < picks.length; row++) {
-    const matrix = source.matrices[windows.series[picks[row]!]!]!;
-    for (let t = 0; t < count; t++) {
-      for (let k = 0; k < columns; k++) into.buffer[(row * count + t) * into.features + at + k] = matrix[k]!;
-    }
-  }
-}
-
-type Matrix = Float64Array | Float32Array | Uint8Array | Int32Array;
-
 function copy(
-  matrix: Matrix,
+  matrix: Float64Array,
   columns: number,
   column: number,
   start: number,
@@ -142,7 +100,7 @@ function copy(
 }
 
 function windowOffset(
-  matrix: Matrix,
+  matrix: Float64Array,
   columns: number,
   column: number,
   origin: number,
@@ -157,7 +115,7 @@ function windowOffset(
 }
 
 function windowDeviation(
-  matrix: Matrix,
+  matrix: Float64Array,
   columns: number,
   column: number,
   origin: number,

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { tableFromColumns } from "./make-table.ts";
 import { readSeries } from "./series.ts";
 import { splitSeries } from "./split.ts";
-import { batches, forecastWindows, inOrder, planAllWindows, planWindows, shuffledOrder } from "./windows.ts";
+import { forecastWindows, planAllWindows, planWindows } from "./windows.ts";
 
 const setOf = (timesteps: number) => {
   return readSeries(tableFromColumns({ y: Array.from({ length: timesteps }, (_, t) => t) }, "data.csv"), {
@@ -125,25 +125,4 @@ describe("forecastWindows", () => {
       Add rows for the future with these columns and an empty target.]
     `);
   });
-});
-
-describe("shuffledOrder", () => {
-  it("is a function of seed and epoch, and a permutation", () => {
-    const order = shuffledOrder(100, 7, 3);
-    expect(shuffledOrder(100, 7, 3)).toEqual(order);
-    expect(shuffledOrder(100, 7, 4)).not.toEqual(order);
-    expect(shuffledOrder(100, 8, 3)).not.toEqual(order);
-    expect(order.slice().sort()).toEqual(inOrder(100));
-  });
-});
-
-it("batches covers every window once, the rest in the last batch, without copying", () => {
-  const order = inOrder(10);
-  const all = [...batches(order, 4)];
-  expect(all.map((batch) => Array.from(batch))).toEqual([
-    [0, 1, 2, 3],
-    [4, 5, 6, 7],
-    [8, 9],
-  ]);
-  for (const batch of all) expect(batch.buffer).toBe(order.buffer);
 });

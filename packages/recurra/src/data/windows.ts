@@ -1,6 +1,5 @@
 /** Windows: which stretches of which series a forecaster learns from and is tested on. Indices only, no copies. */
 import { DataError, OptionError } from "../base/errors.ts";
-import { createRandom, shuffle } from "../base/random.ts";
 import type { SeriesSet } from "./series.ts";
 import { dropShortSeries, type Part, type Split } from "./split.ts";
 
@@ -90,23 +89,6 @@ export function forecastWindows(
     long.set.series.map(({ timesteps }) => ({ first: timesteps, count: 1 })),
   );
   return { ...long, windows };
-}
-
-/** 0 … count − 1 in an order that is a function of seed and epoch only. */
-export function shuffledOrder(count: number, seed: number, epoch: number): Int32Array {
-  const order = inOrder(count);
-  shuffle(order, createRandom(seed).fork(`epoch ${epoch}`));
-  return order;
-}
-
-/** 0 … count − 1. */
-export function inOrder(count: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, w) => w);
-}
-
-/** Batches of `batchSize` windows, the last one perhaps smaller, as views of `order`: nothing is copied. */
-export function* batches(order: Int32Array, batchSize: number): Generator<Int32Array> {
-  for (let start = 0; start < order.length; start += batchSize) yield order.subarray(start, start + batchSize);
 }
 
 function enumerate(

@@ -15,8 +15,6 @@ export {
   unknownCategory,
 } from "../data/categories.ts";
 export {
-  gatherStatic,
-  gatherSteps,
   gatherTargets,
   type Slot,
   type Source,
@@ -68,12 +66,9 @@ export {
 } from "../data/table.ts";
 export { formatTime, parseTime } from "../data/time.ts";
 export {
-  batches,
   forecastWindows,
-  inOrder,
   planAllWindows,
   planWindows,
-  shuffledOrder,
   type WindowOptions,
   type Windows,
 } from "../data/windows.ts";
