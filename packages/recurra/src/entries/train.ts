@@ -1,5 +1,12 @@
 /** `recurra/train`: networks, optimizers and the training loop. */
-export { type Batch, Model, type ModelOptions, type StepResult, type Weights } from "../train/model.ts";
+export {
+  type Batch,
+  Model,
+  type ModelOptions,
+  type OptimizerState,
+  type StepResult,
+  type Weights,
+} from "../train/model.ts";
 export { type AdamOptions, adam, adamW, type Clipping, type Optimizer, sgd } from "../train/optimizers.ts";
 export type { Network } from "../train/programs.ts";
 export { type Schedule, type ScheduleName, stepwise, warmUp } from "../train/schedules.ts";

@@ -1,5 +1,5 @@
 /** A compiled network with its weights: predicts, evaluates and takes training steps, one call into the module each. */
-import { ShapeError } from "../base/errors.ts";
+import { nearest, OptionError, ShapeError } from "../base/errors.ts";
 import { createRandom, mix32 } from "../base/random.ts";
 import { type AxisSizes, product } from "../base/shapes.ts";
 import { Executable, type Numbers } from "../compile/executable.ts";
@@ -42,6 +42,13 @@ export interface StepResult {
 /** Weights by name, row-major. */
 export type Weights = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 
+/** What training needs besides the weights to go on: `steps` counts the optimizer's steps. */
+export interface OptimizerState {
+  readonly steps: number;
+  /** By the names of their parameters: "optimizer.m.w", and "average.w" where a moving average is kept. */
+  readonly accumulators: Weights;
+}
+
 export class Model {
   readonly network: Network;
   readonly seed: number;
@@ -72,10 +79,6 @@ export class Model {
         parameters.map(({ name, shape, initializer }) => [name, initialValues(initializer, shape, random.fork(name))]),
       ),
     );
-    for (const { name } of parameters) {
-      if (!this.#executable.params.has(averageName(name))) continue;
-      this.#executable.param(averageName(name)).set(this.#executable.param(name));
-    }
   }
 
   get parameterCount(): number {
@@ -136,40 +139,72 @@ export class Model {
     return this.#copies((name) => name);
   }
 
-  /** A copy of their moving average; of the weights themselves when none is kept. */
+  /** A copy of their moving average; of the weights themselves where none is kept. */
   averagedWeights(): Weights {
-    return this.#averageDecay === undefined ? this.weights() : this.#copies(averageName);
+    return this.#copies((name) => (this.#executable.params.has(averageName(name)) ? averageName(name) : name));
   }
 
-  /** @throws ShapeError when a weight is missing, unknown or of another size. */
+  /**
+   * Puts these weights in place. Their moving average, where one is kept, begins anew at them; the optimizer's accumulators stay.
+   * @throws ShapeError when a weight is missing, unknown or of another size; nothing is changed then.
+   */
   setWeights(weights: Weights): void {
-    for (const { name, shape } of this.parameters) {
-      const given = weights.get(name);
-      if (given === undefined || given.length !== product(shape)) {
-        throw new ShapeError({
-          where: `weight "${name}"`,
-          given: given === undefined ? "missing" : `${given.length} numbers`,
-          expected: `${product(shape)} numbers, [${shape.join(", ")}]`,
-          mend: "load weights that were saved from the same network",
-        });
-      }
+    this.#put(weights);
+    for (const { name } of this.parameters) {
+      if (this.#executable.params.has(averageName(name)))
+        this.#executable.param(averageName(name)).set(this.#executable.param(name));
     }
-    for (const { name } of this.parameters)
-      if (this.#executable.params.has(name)) this.#executable.param(name).set(weights.get(name)!);
   }
 
-  /** What the optimizer keeps between steps, to resume training exactly. */
-  optimizerState(): { readonly steps: number; readonly accumulators: Weights } {
-    const names = this.#accumulatorNames();
+  /**
+   * What `run` returns with these weights in place; afterwards the model's own are back and nothing else has changed. `run` must
+   * be done when it returns: no promise.
+   * @throws ShapeError as `setWeights` does.
+   */
+  withWeights<T>(weights: Weights, run: () => T): T {
+    const own = this.weights();
+    this.#put(weights);
+    try {
+      return run();
+    } finally {
+      this.#put(own);
+    }
+  }
+
+  /**
+   * What training keeps from step to step besides the weights: the steps taken, the optimizer's accumulators and the moving
+   * average. With `weights()` it is all that `trainStep` depends on: the next steps have the same bits as without a break.
+   * `train` keeps more in a run, and a new run begins it anew: epoch 1, with its order of samples, the schedule of the learning
+   * rate, patience and the best weights so far. It also leaves the best weights in the model, not the last ones.
+   */
+  optimizerState(): OptimizerState {
+    const { params } = this.#executable;
+    const names = [...this.#keptBetweenSteps().keys()].filter((name) => params.has(name));
     return {
       steps: this.#steps,
       accumulators: new Map(names.map((name) => [name, this.#executable.param(name).slice()])),
     };
   }
 
-  setOptimizerState(state: { readonly steps: number; readonly accumulators: Weights }): void {
-    this.#steps = state.steps;
-    for (const name of this.#accumulatorNames()) this.#executable.param(name).set(state.accumulators.get(name)!);
+  /**
+   * Puts back what `optimizerState` gave. Set the weights first: that begins the moving average anew.
+   * @throws ShapeError when an accumulator is missing, unknown or of another size, OptionError when `steps` is no count; nothing
+   * is changed then.
+   */
+  setOptimizerState({ steps, accumulators }: OptimizerState): void {
+    const kept = this.#keptBetweenSteps();
+    const mend = "restore the state of a model with the same network, optimizer and choice of averageDecay";
+    this.#check("optimizer state", accumulators, kept, mend);
+    if (!Number.isInteger(steps) || steps < 0) {
+      throw new OptionError({
+        where: "optimizer state: steps",
+        given: String(steps),
+        expected: "0, 1, 2, …",
+        mend: "give the number of steps that were taken",
+      });
+    }
+    this.#steps = steps;
+    this.#write(accumulators);
   }
 
   /** The seed of the random masks of the next step, a whole number below 2^24. */
@@ -177,11 +212,47 @@ export class Model {
     return mix32(mix32(this.seed) ^ this.#steps) & 0xffffff;
   }
 
+  #put(weights: Weights): void {
+    const shapes = new Map(this.parameters.map(({ name, shape }) => [name, shape]));
+    this.#check("weight", weights, shapes, "load weights that were saved from the same network");
+    this.#write(weights);
+  }
+
+  /** A parameter that no program reads has no place: it may be given and may be missing. */
+  #check(what: string, given: Weights, shapes: ReadonlyMap<string, readonly number[]>, mend: string): void {
+    for (const name of given.keys()) {
+      if (shapes.has(name)) continue;
+      const near = nearest(name, [...shapes.keys()]);
+      throw new ShapeError({
+        where: `${what} "${name}"`,
+        given: "unknown",
+        expected: shapes.size === 0 ? "none" : `one of ${[...shapes.keys()].join(", ")}`,
+        mend: near === undefined ? mend : `did you mean "${near}"?`,
+      });
+    }
+    for (const [name, shape] of shapes) {
+      const values = given.get(name);
+      if (values === undefined && !this.#executable.params.has(name)) continue;
+      if (values?.length === product(shape)) continue;
+      throw new ShapeError({
+        where: `${what} "${name}"`,
+        given: values === undefined ? "missing" : `${values.length} numbers`,
+        expected: `${product(shape)} numbers, [${shape.join(", ")}]`,
+        mend,
+      });
+    }
+  }
+
+  #write(values: Weights): void {
+    for (const [name, numbers] of values)
+      if (this.#executable.params.has(name)) this.#executable.param(name).set(numbers);
+  }
+
   #copies(storedAs: (name: string) => string): Weights {
     const { params } = this.#executable;
     return new Map(
       this.parameters.flatMap(({ name }) =>
-        params.has(storedAs(name)) ? [[name, this.#executable.param(storedAs(name)).slice()] as const] : [],
+        params.has(name) ? [[name, this.#executable.param(storedAs(name)).slice()] as const] : [],
       ),
     );
   }
@@ -190,10 +261,14 @@ export class Model {
     return Math.min(this.#averageDecay ?? 0, (1 + step) / (10 + step));
   }
 
-  #accumulatorNames(): string[] {
-    return this.parameters
-      .flatMap(({ name }) => this.optimizer.accumulators.map((accumulator) => accumulatorName(accumulator, name)))
-      .filter((name) => this.#executable.params.has(name));
+  /** Names and shapes of all that an update may read besides weight and gradient. */
+  #keptBetweenSteps(): ReadonlyMap<string, readonly number[]> {
+    const averages = this.#averageDecay === undefined ? [] : [averageName];
+    const names = [
+      ...this.optimizer.accumulators.map((accumulator) => (name: string) => accumulatorName(accumulator, name)),
+      ...averages,
+    ];
+    return new Map(this.parameters.flatMap(({ name, shape }) => names.map((nameOf) => [nameOf(name), shape] as const)));
   }
 
   #feeds(batch: Batch, scalars: Readonly<Record<string, Numbers>>): Readonly<Record<string, Numbers>> {

@@ -87,6 +87,19 @@ describe("training", () => {
     expect(model.evaluate(validation.batch(Int32Array.of(0)))).toBe(losses[best]);
   });
 
+  it("validates with the moving average, and leaves the weights and their average to go on as they were", async () => {
+    const [data, validation] = [points([1], [3]), points([1], [1.5])];
+    const options = { optimizer: sgd(), averageDecay: 0.5 };
+    const events = await run(new Model(line(), options), { data, validation, epochs: 5, learningRate: 0.1 });
+    const [twin, judge] = [new Model(line(), options), new Model(line())];
+    const expected = Array.from({ length: 5 }, () => {
+      twin.trainStep(data.batch(Int32Array.of(0)), 0.1);
+      judge.setWeights(twin.averagedWeights());
+      return judge.evaluate(validation.batch(Int32Array.of(0)));
+    });
+    expect(epochs(events).map(({ validationLoss }) => validationLoss)).toEqual(expected);
+  });
+
   it("ends after the current step when aborted, with the best weights so far", async () => {
     const controller = new AbortController();
     const data = points([1, 1, 1, 1], [3, 3, 3, 3]);

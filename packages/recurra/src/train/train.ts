@@ -1,6 +1,6 @@
 /** The training loop: epochs, validation, early stopping, best weights, abort, progress. All it does is told as events. */
 import { OptionError, TrainingError } from "../base/errors.ts";
-import { createRandom, shuffle } from "../base/random.ts";
+import { shuffledOrder } from "../base/random.ts";
 import { diagnose } from "./diagnose.ts";
 import type { Batch, Model, Weights } from "./model.ts";
 import { parseSchedule, type Schedule, type ScheduleName } from "./schedules.ts";
@@ -93,7 +93,7 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
 
   run: for (let epoch = 1; epoch <= epochs; epoch++) {
     const epochStarted = performance.now();
-    const order = shuffledIndices(data.count, model.seed, epoch);
+    const order = shuffledOrder(data.count, model.seed, epoch);
     let lossSum = 0;
     let lossCount = 0;
     for (let step = 0; step < stepsPerEpoch; step++) {
@@ -135,11 +135,11 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
     const loss = lossSum / lossCount;
     if (firstLoss !== undefined && loss > epochDivergenceFactor * Math.max(firstLoss, 1e-3))
       throw diverged(model.steps, firstLoss, loss, learningRate);
-    const own = model.weights();
     const averaged = model.averagedWeights();
-    model.setWeights(averaged);
-    const validationLoss = validation === undefined ? loss : meanLoss(model, validation, Math.max(batchSize, 256));
-    model.setWeights(own);
+    const validationLoss =
+      validation === undefined
+        ? loss
+        : model.withWeights(averaged, () => meanLoss(model, validation, Math.max(batchSize, 256)));
     if (!Number.isFinite(validationLoss))
       throw diverged(model.steps, firstLoss ?? Number.NaN, validationLoss, learningRate);
     const isBest = best === undefined || validationLoss < best.validationLoss;
@@ -188,13 +188,6 @@ export function meanLoss(model: Model, samples: Samples, batchSize: number): num
     sum += model.evaluate(batch) * (batch.sizes["batch"] ?? 1);
   }
   return sum / samples.count;
-}
-
-/** The order of an epoch: a function of seed, epoch and count only. */
-function shuffledIndices(count: number, seed: number, epoch: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
-  shuffle(order, createRandom(seed).fork(`epoch ${epoch}`));
-  return order;
 }
 
 function checkOptions(options: TrainOptions, batchSize: number, learningRate: number): void {
