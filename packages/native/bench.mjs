@@ -1,4 +1,5 @@
 /** How fast are the kernels, against the peak of this core measured in the same run? Usage: node bench.mjs */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const { load, whyNot } = createRequire(import.meta.url)("./index.cjs");
@@ -93,4 +94,106 @@ for (const set of sets) {
     const scratch = Math.ceil((c + n * m * 4) / 64) * 64;
     report("outer", m, n, rows, () => outerProduct(a, m, b, n, c, n, m, n, rows, scratch));
   }
+}
+
+await benchLoops();
+
+/** An LSTM step's two loops, native and as WebAssembly functions, called from WebAssembly. */
+async function benchLoops() {
+  const folder = new URL("../recurra/dist/backends/wasm/", import.meta.url);
+  if (!existsSync(new URL("encodeLoop.js", folder))) {
+    console.log("loops: not timed, recurra is not built (npm run build)");
+    return;
+  }
+  const from = (file) => import(new URL(file, folder).href);
+  const [{ ModuleAssembler }, { emitLoop }, { encodeLoop, fewestElements }] = await Promise.all(
+    ["assembler.js", "emitLoop.js", "encodeLoop.js"].map(from),
+  );
+  native.select(native.instructionSets[0]);
+  console.log(`loops, ${native.selected()}:`);
+  for (const [hidden, batch] of [16, 32, 64, 128, 256, 512].flatMap((h) => [
+    [h, 1],
+    [h, 16],
+  ])) {
+    for (const [what, loop] of Object.entries(lstmLoops(hidden))) {
+      const bound = native.bind(memory);
+      const axes = ["batch"];
+      const addressOf = (buffer) => buffer * batch * hidden * 16 + 64;
+      const handle = bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes, steps: [] }));
+      const run = [false, true].map((inNative) => {
+        const module = new ModuleAssembler();
+        const imported = module.importFunction("native", "runLoop", Array(5).fill(0x7f));
+        const context = { module, addressOf, baseOf: () => undefined, sizeGlobal: () => size, firstRow: 0 };
+        const size = module.global();
+        const inWasm = module.function(undefined, [], (code) => emitLoop(code, context, loop, new Map()));
+        module.function("run", [0x7f, 0x7f], (code) => {
+          code.get(code.parameter(1)).setGlobal(size);
+          const times = code.parameter(0);
+          code.times(times, () => {
+            if (inNative) code.i32(handle).getGlobal(size).i32(0).i32(0).i32(0).call(imported);
+            else code.call(inWasm);
+          });
+        });
+        const imports = { env: { memory }, native: { runLoop: bound.runLoop } };
+        return new WebAssembly.Instance(new WebAssembly.Module(module.finish()), imports).exports.run;
+      });
+      const repeat = Math.ceil(200_000 / (hidden * batch));
+      const [wasm, own] = run.map((once) => (medianMs(() => once(repeat, batch), 15) / repeat) * 1e6);
+      const each = (ns) => `${(ns / hidden / batch).toFixed(2)} ns an element`;
+      const chosen = hidden * batch >= fewestElements(loop) ? "native" : "wasm";
+      console.log(
+        `  ${what.padEnd(8)} hidden ${hidden}, batch ${batch}: wasm ${wasm.toFixed(0)} ns (${each(wasm)}), native ${own.toFixed(0)} ns (${each(own)}); chosen: ${chosen}`,
+      );
+    }
+  }
+}
+
+/** The elementwise work of an LSTM step, forward and backward, as loops over [batch, hidden]. */
+function lstmLoops(hidden) {
+  const constant = (coefficient) => ({ coefficient, axes: [] });
+  const access = (buffer, columns = 1, part = 0) => ({
+    buffer,
+    offset: part * hidden,
+    start: constant(0),
+    strides: { batch: constant(columns * hidden), "#1": constant(1) },
+  });
+  const loopOf = (write) => {
+    const ops = [];
+    const add = (op) => ops.push(op) - 1;
+    const stores = write({
+      load: (place) => add({ kind: "load", access: place }),
+      literal: (value) => add({ kind: "literal", value }),
+      unary: (op, x) => add({ kind: "unary", op, x }),
+      binary: (op, a, b) => add({ kind: "binary", op, a, b }),
+    }).map(([value, place]) => ({ value, access: place }));
+    const dims = [
+      { name: "batch", size: { coefficient: 1, axes: ["batch"] } },
+      { name: "#1", size: constant(hidden) },
+    ];
+    return { kind: "loop", dims, ops, stores, reductions: [] };
+  };
+  return {
+    forward: loopOf(({ load, unary, binary }) => {
+      const gate = (part, f) => unary(f, binary("add", load(access(0, 4, part)), load(access(1, 4, part))));
+      const [i, f, g, o] = [gate(0, "sigmoid"), gate(1, "sigmoid"), gate(2, "tanh"), gate(3, "sigmoid")];
+      const c = binary("add", binary("mul", f, load(access(2))), binary("mul", i, g));
+      const t = unary("tanh", c);
+      const h = binary("mul", o, t);
+      return [i, f, g, o, c, t, h].map((value, at) => [value, access(3 + at)]);
+    }),
+    backward: loopOf(({ load, literal, binary }) => {
+      const [dh, dcAfter, i, f, g, o, t, c] = [0, 1, 2, 3, 4, 5, 6, 7].map((buffer) => load(access(buffer)));
+      const one = literal(1);
+      const slope = (y) => binary("mul", y, binary("sub", one, y));
+      const flat = (y) => binary("sub", one, binary("mul", y, y));
+      const dc = binary("add", dcAfter, binary("mul", binary("mul", dh, o), flat(t)));
+      const gates = [
+        binary("mul", binary("mul", dc, g), slope(i)),
+        binary("mul", binary("mul", dc, c), slope(f)),
+        binary("mul", binary("mul", dc, i), flat(g)),
+        binary("mul", binary("mul", dh, t), slope(o)),
+      ];
+      return [...gates.map((value, part) => [value, access(8, 4, part)]), [binary("mul", dc, f), access(9)]];
+    }),
+  };
 }

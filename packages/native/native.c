@@ -43,6 +43,45 @@ enum { panelWidth = 16, outerBlock = 256, panelLimit = 64 };
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long roundUp(long a, long unit) { return (a + unit - 1) / unit * unit; }
 
+/* ---- loops: what an instruction set offers ------------------------------------------------------------------------- */
+
+/* Where the values of a tile lie: rows `row` floats apart, along a row next to each other (step 1) or all the same (step 0). */
+typedef struct {
+  float *at;
+  long row;
+  long step;
+} Values;
+
+/* The shape of a tile. Vectors are whole: lanes behind `columns` hold anything. */
+typedef struct {
+  long rows, columns;
+} Tile;
+
+enum { literalOp = 1, positionOp = 2, stepOp = 3, randomOp = 4, unaryOp = 5, binaryOp = 6, selectOp = 7, loadOp = 0 };
+enum { unaryCount = 11, binaryCount = 8, mostDims = 6, mostSteps = 4, mostAxes = 8, mostBases = 2, mostHashed = mostDims + mostSteps };
+
+/* One position that a random number depends on: it starts at `first` and grows by `perRow` and `perColumn`. */
+typedef struct {
+  uint32_t first, perRow, perColumn;
+} Position;
+
+typedef struct {
+  void (*unary[unaryCount])(Tile tile, Values to, Values x);
+  void (*binary[binaryCount])(Tile tile, Values to, Values a, Values b);
+  void (*select)(Tile tile, Values to, Values condition, Values a, Values b);
+  void (*random)(Tile tile, Values to, Values seed, uint32_t stream, const Position *positions, int count);
+  void (*copy)(Tile tile, Values to, Values from, int exact);
+  void (*fill)(float *to, float value);
+  /* target[j] = target[j] op x[row][j], row after row; rows of the target are targetRow apart. */
+  void (*combine)(Tile tile, int op, float *target, long targetRow, Values x);
+} LoopKernels;
+
+/* Floats of a tile of one value: several of them fit the first-level cache. */
+#ifndef TILE
+#define TILE 1024
+#endif
+enum { tileLimit = TILE, widestLanes = 16 };
+
 /* What the kernels of one instruction set offer. Strides in floats. */
 typedef struct {
   const char *name;
@@ -53,6 +92,8 @@ typedef struct {
                 float *packedB, float *packedA);
   float (*peak)(long iterations);
   double peakFlops; /* of one iteration */
+  const LoopKernels *loops;
+  int lanes;
 } Kernels;
 
 /* Floats that `outer` needs for packed rows of A. */
@@ -101,6 +142,16 @@ static void packPanels(const float *source, long rowStride, long columnStride, f
     target += k * wide;
   }
 }
+
+/* ---- approximations: the coefficients of recurra's WebAssembly backend ----------------------------------------------- */
+
+static const float expm1Coefficients[] = {0.5, 0.16666667, 0.041666463, 0.008333286, 0.0013933732, 0.00019907703};
+static const float logCoefficients[] = {0.3333331,   -0.24999987, 0.2000215,   -0.166692,  0.14219944,
+                                        -0.12385769, 0.11865836,  -0.11779763, 0.069185115};
+static const float sinCoefficients[] = {-0.16666667, 0.008333332, -0.00019840083, 2.7249378e-6};
+static const float cosCoefficients[] = {0.041666668, -0.0013888888, 2.4800596e-5, -2.7300464e-7};
+static const float log2E = 1.4426950408889634, twoByPi = 0.6366197723675814;
+static const float ln2High = 0.693359375, ln2Low = -2.1219444005469057e-4;
 
 /* ---- one pass per instruction set ---------------------------------------------------------------------------------- */
 
@@ -172,6 +223,515 @@ static void findChoices(void) {
   choiceCount = count;
 }
 
+/* ---- loops: programs -------------------------------------------------------------------------------------------------- */
+
+/*
+ * A program, as 32-bit words (encodeLoop.ts of recurra writes it):
+ *
+ *     version 1, axes, bases, steps, dims, pointers, ops, stores, reductions, four lanes (0 or 1), batch (its dim, or −1)
+ *     dims:        size of each, outermost first
+ *     pointers:    base (0: the start of memory, 1 …: those of the call), start, stride along each dim, along each step; in floats
+ *     ops:         0 load: pointer, address, copy        1 literal: bits of the float   2 position: dim or −1
+ *                  3 step: number                        4 random: seed, stream, count, count × (dim, −1, or −2 − step)
+ *                  5 unary: op, x                        6 binary: op, a, b             7 select: condition, a, b
+ *     stores:      value, pointer, address, direct
+ *     reductions:  value, op (0 sum, 1 max), pointer, address, in a register, carried
+ *     a size:      coefficient, count, count × axis
+ *
+ * Values are numbers of earlier ops. `copy`: the loop overwrites what it loads here and needs it afterwards. `direct`: nothing
+ * that the loop loads lies in the buffer of this store. Sums along the innermost dimension run in four lanes, the rest of a row
+ * in the first, as WebAssembly does them; without `four lanes` all of it runs in the first.
+ */
+typedef struct {
+  int32_t coefficient, count, axes[mostAxes];
+} Size;
+
+typedef struct {
+  int base;
+  Size start, dims[mostDims], steps[mostSteps];
+  int64_t startNow, dimsNow[mostDims], stepsNow[mostSteps]; /* for the sizes of the last run, in floats */
+  int64_t reach;                                             /* from the first to the last element */
+  int64_t offset;                                            /* with the steps of this run and the outer dims */
+} Pointer;
+
+typedef struct {
+  int32_t kind, which, a, b, c; /* which: pointer, dim, step, or the table's row */
+  uint32_t address, stream;
+  float value;
+  int copy, count, hashed[mostHashed];
+  int slot;  /* of the scratch, when the value is computed or copied */
+  int store; /* the store that takes it directly, or −1 */
+  Values now;
+} Op;
+
+typedef struct {
+  int32_t value, op, pointer;
+  uint32_t address;
+  int direct, inRegister, carried;
+  float lanes[4]; /* between the parts of a long row */
+} Result;
+
+typedef struct {
+  int axes, bases, steps, dims, pointers, ops, stores, reductions, fourLanes, batch, slots, fresh;
+  Size size[mostDims];
+  int64_t sizeNow[mostDims];
+  int32_t sizes[mostAxes];
+  Pointer *pointer;
+  Op *op;
+  Result *store, *reduction;
+  float *constants; /* a vector for each op */
+} Loop;
+
+typedef struct {
+  const int32_t *at, *end;
+  int bad;
+} Reader;
+
+static int32_t word(Reader *reader) {
+  if (reader->at < reader->end) return *reader->at++;
+  reader->bad = 1;
+  return 0;
+}
+
+static int32_t wordBelow(Reader *reader, int32_t low, int32_t limit) {
+  int32_t value = word(reader);
+  if (value >= low && value < limit) return value;
+  reader->bad = 1;
+  return low;
+}
+
+static Size readSize(Reader *reader, int axes) {
+  Size size = {word(reader), wordBelow(reader, 0, mostAxes + 1), {0}};
+  for (int i = 0; i < size.count; i++) size.axes[i] = wordBelow(reader, 0, axes);
+  return size;
+}
+
+static int64_t evaluate(const Size *size, const int32_t *sizes) {
+  int64_t value = size->coefficient;
+  for (int i = 0; i < size->count; i++) value *= sizes[size->axes[i]];
+  return value;
+}
+
+static void freeLoop(Loop *loop) {
+  if (loop == NULL) return;
+  free(loop->pointer);
+  free(loop->op);
+  free(loop->store);
+  free(loop->reduction);
+  free(loop->constants);
+  free(loop);
+}
+
+/* Slots of the scratch: a value keeps its own until the last op, store or reduction that reads it. */
+static void assignSlots(Loop *loop) {
+  int *last = calloc(loop->ops + 1, sizeof(int)), *free_ = calloc(loop->ops + 1, sizeof(int)), available = 0;
+  if (last == NULL || free_ == NULL) {
+    for (int i = 0; i < loop->ops; i++) loop->op[i].slot = i;
+    loop->slots = loop->ops;
+  } else {
+    for (int i = 0; i < loop->ops; i++) {
+      Op *op = &loop->op[i];
+      last[i] = i;
+      if (op->kind == unaryOp || op->kind == randomOp || op->kind == binaryOp || op->kind == selectOp) last[op->a] = i;
+      if (op->kind == binaryOp || op->kind == selectOp) last[op->b] = i;
+      if (op->kind == selectOp) last[op->c] = i;
+    }
+    for (int i = 0; i < loop->stores; i++) last[loop->store[i].value] = loop->ops;
+    for (int i = 0; i < loop->reductions; i++) last[loop->reduction[i].value] = loop->ops;
+    for (int i = 0; i < loop->ops; i++) {
+      /* A computed value may be overwritten by the op that reads it last; a loaded or stretched one has other rows. */
+      for (int j = 0; j < i; j++)
+        if (last[j] == i && loop->op[j].kind >= randomOp) free_[available++] = loop->op[j].slot;
+      loop->op[i].slot = available > 0 ? free_[--available] : loop->slots++;
+      for (int j = 0; j < i; j++)
+        if (last[j] == i && loop->op[j].kind < randomOp) free_[available++] = loop->op[j].slot;
+    }
+  }
+  free(last);
+  free(free_);
+}
+
+static Loop *readLoop(const int32_t *words, size_t length) {
+  Reader reader = {words, words + length, 0};
+  Loop *loop = calloc(1, sizeof *loop);
+  if (loop == NULL) return NULL;
+  if (word(&reader) != 1) reader.bad = 1;
+  loop->axes = wordBelow(&reader, 0, mostAxes + 1);
+  loop->bases = wordBelow(&reader, 0, mostBases + 1);
+  loop->steps = wordBelow(&reader, 0, mostSteps + 1);
+  loop->dims = wordBelow(&reader, 0, mostDims + 1);
+  const int32_t most = 4096;
+  loop->pointers = wordBelow(&reader, 0, most);
+  loop->ops = wordBelow(&reader, 0, most);
+  loop->stores = wordBelow(&reader, 0, most);
+  loop->reductions = wordBelow(&reader, 0, most);
+  loop->fourLanes = wordBelow(&reader, 0, 2);
+  loop->batch = wordBelow(&reader, -1, loop->dims);
+  loop->fresh = 1;
+  loop->pointer = calloc(loop->pointers + 1, sizeof *loop->pointer);
+  loop->op = calloc(loop->ops + 1, sizeof *loop->op);
+  loop->store = calloc(loop->stores + 1, sizeof *loop->store);
+  loop->reduction = calloc(loop->reductions + 1, sizeof *loop->reduction);
+  loop->constants = calloc((loop->ops + 1) * widestLanes, sizeof(float));
+  if (!loop->pointer || !loop->op || !loop->store || !loop->reduction || !loop->constants) reader.bad = 1;
+  for (int d = 0; d < loop->dims && !reader.bad; d++) loop->size[d] = readSize(&reader, loop->axes);
+  for (int p = 0; p < loop->pointers && !reader.bad; p++) {
+    Pointer *pointer = &loop->pointer[p];
+    pointer->base = wordBelow(&reader, 0, loop->bases + 1);
+    pointer->start = readSize(&reader, loop->axes);
+    for (int d = 0; d < loop->dims; d++) pointer->dims[d] = readSize(&reader, loop->axes);
+    for (int t = 0; t < loop->steps; t++) pointer->steps[t] = readSize(&reader, loop->axes);
+  }
+  for (int i = 0; i < loop->ops && !reader.bad; i++) {
+    Op *op = &loop->op[i];
+    op->store = -1;
+    op->kind = wordBelow(&reader, 0, 8);
+    switch (op->kind) {
+      case loadOp:
+        op->which = wordBelow(&reader, 0, loop->pointers);
+        op->address = (uint32_t)word(&reader);
+        op->copy = word(&reader);
+        break;
+      case literalOp: {
+        int32_t bits = word(&reader);
+        memcpy(&op->value, &bits, sizeof bits);
+        break;
+      }
+      case positionOp:
+        op->which = wordBelow(&reader, -1, loop->dims);
+        break;
+      case stepOp:
+        op->which = wordBelow(&reader, 0, loop->steps);
+        break;
+      case randomOp:
+        op->a = wordBelow(&reader, 0, i);
+        op->stream = (uint32_t)word(&reader);
+        op->count = wordBelow(&reader, 0, mostHashed + 1);
+        for (int j = 0; j < op->count; j++) op->hashed[j] = wordBelow(&reader, -1 - loop->steps, loop->dims);
+        break;
+      case unaryOp:
+        op->which = wordBelow(&reader, 0, unaryCount);
+        op->a = wordBelow(&reader, 0, i);
+        break;
+      case binaryOp:
+        op->which = wordBelow(&reader, 0, binaryCount);
+        op->a = wordBelow(&reader, 0, i);
+        op->b = wordBelow(&reader, 0, i);
+        break;
+      default:
+        op->a = wordBelow(&reader, 0, i);
+        op->b = wordBelow(&reader, 0, i);
+        op->c = wordBelow(&reader, 0, i);
+    }
+  }
+  for (int i = 0; i < loop->stores && !reader.bad; i++) {
+    Result *store = &loop->store[i];
+    store->value = wordBelow(&reader, 0, loop->ops);
+    store->pointer = wordBelow(&reader, 0, loop->pointers);
+    store->address = (uint32_t)word(&reader);
+    store->direct = word(&reader);
+    Op *op = &loop->op[store->value];
+    if (store->direct && op->store < 0 && op->kind >= randomOp) op->store = i;
+  }
+  for (int i = 0; i < loop->reductions && !reader.bad; i++) {
+    Result *reduction = &loop->reduction[i];
+    reduction->value = wordBelow(&reader, 0, loop->ops);
+    reduction->op = wordBelow(&reader, 0, 2);
+    reduction->pointer = wordBelow(&reader, 0, loop->pointers);
+    reduction->address = (uint32_t)word(&reader);
+    reduction->inRegister = word(&reader);
+    reduction->carried = word(&reader);
+  }
+  if (reader.bad || reader.at != reader.end) {
+    freeLoop(loop);
+    return NULL;
+  }
+  assignSlots(loop);
+  return loop;
+}
+
+/* Strides and extents for the sizes of a run; they are kept for the next. */
+static int prepare(Loop *loop, const int32_t *sizes) {
+  memcpy(loop->sizes, sizes, loop->axes * sizeof *sizes);
+  loop->fresh = 0;
+  for (int d = 0; d < loop->dims; d++) loop->sizeNow[d] = evaluate(&loop->size[d], sizes);
+  for (int p = 0; p < loop->pointers; p++) {
+    Pointer *pointer = &loop->pointer[p];
+    pointer->startNow = evaluate(&pointer->start, sizes);
+    pointer->reach = 0;
+    for (int d = 0; d < loop->dims; d++) {
+      pointer->dimsNow[d] = evaluate(&pointer->dims[d], sizes);
+      if (pointer->dimsNow[d] < 0) {
+        loop->fresh = 1;
+        return 0;
+      }
+      if (loop->sizeNow[d] > 0) pointer->reach += (loop->sizeNow[d] - 1) * pointer->dimsNow[d];
+    }
+    for (int t = 0; t < loop->steps; t++) pointer->stepsNow[t] = evaluate(&pointer->steps[t], sizes);
+  }
+  for (int i = 0; i < loop->ops; i++)
+    if (loop->op[i].kind == literalOp) active->loops->fill(loop->constants + i * widestLanes, loop->op[i].value);
+  return 1;
+}
+
+typedef float Four __attribute__((vector_size(16)));
+typedef int32_t FourInts __attribute__((vector_size(16)));
+
+static inline Four larger(Four a, Four b) {
+  FourInts more = a > b, less = a < b, same = a == b;
+  FourInts rest = (same & (FourInts)a & (FourInts)b) | (~same & (FourInts)(a + b));
+  return (Four)((more & (FourInts)a) | (less & (FourInts)b) | (~(more | less) & rest));
+}
+
+static inline float largerOne(float a, float b) {
+  Four x = {a, 0, 0, 0}, y = {b, 0, 0, 0};
+  return larger(x, y)[0];
+}
+
+/* The rows of a tile, each into its own place of the target. */
+static void reduceRows(const Loop *loop, Result *reduction, Tile tile, long start, float *target, long targetRow) {
+  const Values x = loop->op[reduction->value].now;
+  const int max = reduction->op == 1;
+  const float nothing = max ? -__builtin_inff() : 0;
+  const long count = loop->dims == 0 ? 1 : loop->sizeNow[loop->dims - 1];
+  for (long row = 0; row < tile.rows; row++) {
+    const float *from = x.at + row * x.row;
+    Four sum = {nothing, nothing, nothing, nothing};
+    if (start > 0) memcpy(&sum, reduction->lanes, sizeof sum);
+    long at = 0;
+    if (loop->fourLanes) {
+      for (; at + 4 <= tile.columns; at += 4) {
+        Four value;
+        memcpy(&value, from + at * x.step, sizeof value);
+        sum = max ? larger(sum, value) : sum + value;
+      }
+    }
+    for (; at < tile.columns; at++) {
+      const float value = from[at * x.step];
+      sum[0] = max ? largerOne(sum[0], value) : sum[0] + value;
+    }
+    if (start + tile.columns < count) {
+      memcpy(reduction->lanes, &sum, sizeof sum);
+      continue;
+    }
+    float *place = target + row * targetRow;
+    if (max) {
+      float all = largerOne(largerOne(sum[0], sum[1]), largerOne(sum[2], sum[3]));
+      *place = reduction->carried ? largerOne(all, *place) : all;
+    } else {
+      float all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+      *place = reduction->carried ? all + *place : all;
+    }
+  }
+}
+
+typedef struct {
+  char *base;
+  uint64_t bytes;
+  float *scratch;
+  const int32_t *bases, *steps;
+  int32_t firstRow; /* position of the first row of the call in the whole batch */
+} Run;
+
+/* Where an op finds what it loads: in place when vectors may read past its rows, else copied, stretched or collected. */
+static Values loaded(const Loop *loop, const Op *op, const Run *run, Tile tile, float *slot, long pitch, int64_t at) {
+  const Pointer *pointer = &loop->pointer[op->which];
+  const long inner = loop->dims > 0 ? pointer->dimsNow[loop->dims - 1] : 0;
+  const long row = loop->dims > 1 ? pointer->dimsNow[loop->dims - 2] : 0;
+    float *from = (float *)(run->base + op->address) + at;
+  if (inner == 1) {
+    const uint64_t end = (uint64_t)((char *)from - run->base) + ((tile.rows - 1) * row + roundUp(tile.columns, widestLanes)) * 4;
+    if (!op->copy && end <= run->bytes) return (Values){from, row, 1};
+    active->loops->copy(tile, (Values){slot, pitch, 1}, (Values){from, row, 1}, 1);
+    return (Values){slot, pitch, 1};
+  }
+  if (inner == 0) {
+    const long rows = row == 0 ? 1 : tile.rows;
+    for (long r = 0; r < rows; r++) active->loops->fill(slot + r * widestLanes, from[r * row]);
+    return (Values){slot, row == 0 ? 0 : widestLanes, 0};
+  }
+  for (long r = 0; r < tile.rows; r++)
+    for (long j = 0; j < tile.columns; j++) slot[r * pitch + j] = from[r * row + j * inner];
+  return (Values){slot, pitch, 1};
+}
+
+static void runTile(Loop *loop, const Run *run, Tile tile, int64_t firstRow, int64_t firstColumn, const int64_t *outer) {
+  const LoopKernels *kernels = active->loops;
+  const int last = loop->dims - 1;
+  const long pitch = roundUp(tile.columns, widestLanes);
+  int64_t offsets[loop->pointers + 1];
+  for (int p = 0; p < loop->pointers; p++) {
+    const Pointer *pointer = &loop->pointer[p];
+    offsets[p] = pointer->offset;
+    if (last >= 0) offsets[p] += firstColumn * pointer->dimsNow[last];
+    if (last >= 1) offsets[p] += firstRow * pointer->dimsNow[last - 1];
+  }
+  for (int i = 0; i < loop->ops; i++) {
+    Op *op = &loop->op[i];
+    float *slot = run->scratch + (long)op->slot * tileLimit;
+    Values to = {slot, pitch, 1};
+    if (op->store >= 0 && tile.columns % widestLanes == 0) {
+      const Pointer *pointer = &loop->pointer[loop->store[op->store].pointer];
+      if (last < 0 || pointer->dimsNow[last] == 1)
+        to = (Values){(float *)(run->base + loop->store[op->store].address) + offsets[loop->store[op->store].pointer],
+                      last >= 1 ? pointer->dimsNow[last - 1] : 0, 1};
+    }
+    switch (op->kind) {
+      case loadOp:
+        op->now = loaded(loop, op, run, tile, slot, pitch, offsets[op->which]);
+        continue;
+      case literalOp:
+      case stepOp:
+        op->now = (Values){loop->constants + i * widestLanes, 0, 0};
+        continue;
+      case positionOp: {
+        const int dim = op->which;
+        const int64_t shift = dim >= 0 && dim == loop->batch ? run->firstRow : 0;
+        if (dim == last && dim >= 0) {
+          for (long j = 0; j < tile.columns; j++) slot[j] = (float)(int32_t)(shift + firstColumn + j);
+          op->now = (Values){slot, 0, 1};
+        } else if (dim == last - 1 && dim >= 0) {
+          for (long r = 0; r < tile.rows; r++) kernels->fill(slot + r * widestLanes, (float)(int32_t)(shift + firstRow + r));
+          op->now = (Values){slot, widestLanes, 0};
+        } else {
+          kernels->fill(slot, dim < 0 ? 0 : (float)(int32_t)(shift + outer[dim]));
+          op->now = (Values){slot, 0, 0};
+        }
+        continue;
+      }
+      case randomOp: {
+        Position positions[mostHashed];
+        for (int j = 0; j < op->count; j++) {
+          const int dim = op->hashed[j];
+          if (dim <= -2) positions[j] = (Position){(uint32_t)run->steps[-2 - dim], 0, 0};
+          else if (dim < 0) positions[j] = (Position){0, 0, 0};
+          else if (dim == last) positions[j] = (Position){(uint32_t)firstColumn, 0, 1};
+          else if (dim == last - 1) positions[j] = (Position){(uint32_t)firstRow, 1, 0};
+          else positions[j] = (Position){(uint32_t)outer[dim], 0, 0};
+          if (dim >= 0 && dim == loop->batch) positions[j].first += (uint32_t)run->firstRow;
+        }
+        kernels->random(tile, to, loop->op[op->a].now, op->stream, positions, op->count);
+        break;
+      }
+      case unaryOp:
+        kernels->unary[op->which](tile, to, loop->op[op->a].now);
+        break;
+      case binaryOp:
+        kernels->binary[op->which](tile, to, loop->op[op->a].now, loop->op[op->b].now);
+        break;
+      default:
+        kernels->select(tile, to, loop->op[op->a].now, loop->op[op->b].now, loop->op[op->c].now);
+    }
+    op->now = to;
+  }
+  for (int i = 0; i < loop->stores; i++) {
+    const Result *store = &loop->store[i];
+    const Pointer *pointer = &loop->pointer[store->pointer];
+    const long inner = last >= 0 ? pointer->dimsNow[last] : 0, row = last >= 1 ? pointer->dimsNow[last - 1] : 0;
+    float *target = (float *)(run->base + store->address) + offsets[store->pointer];
+    const Values from = loop->op[store->value].now;
+    if (from.at == target) continue;
+    if (inner == 1) kernels->copy(tile, (Values){target, row, 1}, from, tile.columns % widestLanes != 0);
+    else
+      for (long r = 0; r < tile.rows; r++)
+        for (long j = 0; j < tile.columns; j++) target[r * row + j * inner] = from.at[r * from.row + j * from.step];
+  }
+  for (int i = 0; i < loop->reductions; i++) {
+    Result *reduction = &loop->reduction[i];
+    const Pointer *pointer = &loop->pointer[reduction->pointer];
+    const long inner = last >= 0 ? pointer->dimsNow[last] : 0, row = last >= 1 ? pointer->dimsNow[last - 1] : 0;
+    float *target = (float *)(run->base + reduction->address) + offsets[reduction->pointer];
+    const Values from = loop->op[reduction->value].now;
+    if (reduction->inRegister) reduceRows(loop, reduction, tile, firstColumn, target, row);
+    else if (inner == 1 && from.step == 1) kernels->combine(tile, reduction->op, target, row, from);
+    else
+      for (long r = 0; r < tile.rows; r++)
+        for (long j = 0; j < tile.columns; j++) {
+          float *place = target + r * row + j * inner;
+          const float value = from.at[r * from.row + j * from.step];
+          *place = reduction->op == 1 ? largerOne(*place, value) : *place + value;
+        }
+  }
+}
+
+/* A row of no elements: reductions along it still write what nothing adds up to. */
+static void finishEmpty(Loop *loop, const Run *run, int64_t rows) {
+    for (int i = 0; i < loop->reductions; i++) {
+    Result *reduction = &loop->reduction[i];
+    const Pointer *pointer = &loop->pointer[reduction->pointer];
+    if (!reduction->inRegister) continue;
+    const long row = loop->dims >= 2 ? pointer->dimsNow[loop->dims - 2] : 0;
+    loop->op[reduction->value].now = (Values){run->scratch, 0, 0};
+    reduceRows(loop, reduction, (Tile){rows, 0}, 0, (float *)(run->base + reduction->address) + pointer->offset, row);
+  }
+}
+
+static void runSlice(Loop *loop, const Run *run, int64_t *outer) {
+  const int64_t columns = loop->dims >= 1 ? loop->sizeNow[loop->dims - 1] : 1;
+  const int64_t rows = loop->dims >= 2 ? loop->sizeNow[loop->dims - 2] : 1;
+  if (columns == 0) {
+    finishEmpty(loop, run, rows);
+    return;
+  }
+  const int64_t parts = (columns + tileLimit - 1) / tileLimit;
+  const int64_t wide = parts == 1 ? columns : least(tileLimit, roundUp((columns + parts - 1) / parts, widestLanes));
+  const int64_t tall = parts == 1 ? tileLimit / roundUp(columns, widestLanes) : 1;
+  for (int64_t row = 0; row < rows; row += tall)
+    for (int64_t column = 0; column < columns; column += wide)
+      runTile(loop, run, (Tile){least(tall, rows - row), least(wide, columns - column)}, row, column, outer);
+}
+
+/* Whether an access of this run lies within the memory. */
+static int inside(const Run *run, const Pointer *pointer, uint32_t address) {
+  return pointer->offset >= 0 && (address & 3) == 0 && address + (uint64_t)(pointer->offset + pointer->reach + 1) * 4 <= run->bytes;
+}
+
+static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes) {
+  if ((loop->fresh || memcmp(loop->sizes, sizes, loop->axes * sizeof *sizes) != 0) && !prepare(loop, sizes))
+    return "@recurra/native: a stride is negative";
+  for (int d = 0; d < loop->dims - 1; d++)
+    if (loop->sizeNow[d] <= 0) return NULL;
+  static const char outside[] = "@recurra/native: a loop reaches outside the memory (after growing it, call rebind)";
+  for (int p = 0; p < loop->pointers; p++) {
+    Pointer *pointer = &loop->pointer[p];
+    pointer->offset = pointer->startNow;
+    if (pointer->base > 0) {
+      const uint32_t base = (uint32_t)run->bases[pointer->base - 1];
+      if ((base & 3) != 0) return outside;
+      pointer->offset += base / 4;
+    }
+    for (int t = 0; t < loop->steps; t++) pointer->offset += run->steps[t] * pointer->stepsNow[t];
+  }
+  const int empty = loop->dims > 0 && loop->sizeNow[loop->dims - 1] <= 0;
+  for (int i = 0; i < loop->ops; i++) {
+    const Op *op = &loop->op[i];
+    if (op->kind == loadOp && !empty && !inside(run, &loop->pointer[op->which], op->address)) return outside;
+    if (op->kind == stepOp) active->loops->fill(loop->constants + i * widestLanes, (float)run->steps[op->which]);
+  }
+  for (int i = 0; i < loop->stores; i++)
+    if (!empty && !inside(run, &loop->pointer[loop->store[i].pointer], loop->store[i].address)) return outside;
+  for (int i = 0; i < loop->reductions; i++)
+    if (!inside(run, &loop->pointer[loop->reduction[i].pointer], loop->reduction[i].address)) return outside;
+
+  int64_t outer[mostDims] = {0};
+  const int nested = loop->dims - 2;
+  if (nested <= 0) {
+    runSlice(loop, run, outer);
+    return NULL;
+  }
+  for (;;) {
+    runSlice(loop, run, outer);
+    int d = nested - 1;
+    for (; d >= 0; d--) {
+      for (int p = 0; p < loop->pointers; p++) loop->pointer[p].offset += loop->pointer[p].dimsNow[d];
+      if (++outer[d] < loop->sizeNow[d]) break;
+      for (int p = 0; p < loop->pointers; p++) loop->pointer[p].offset -= outer[d] * loop->pointer[p].dimsNow[d];
+      outer[d] = 0;
+    }
+    if (d < 0) return NULL;
+  }
+}
+
 /* ---- Node-API ------------------------------------------------------------------------------------------------------ */
 
 /* What the functions bound to one memory share. It lives until the last of them is collected. */
@@ -180,6 +740,9 @@ typedef struct {
   uint64_t bytes;
   napi_ref buffer; /* keeps the memory alive */
   float *packedA;
+  float *scratch; /* of loops */
+  Loop **loops;
+  int loopCount, loopLimit, slotLimit;
   int users;
 } Binding;
 
@@ -263,6 +826,73 @@ static napi_value callOuter(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static void clearLoops(Binding *binding) {
+  for (int i = 0; i < binding->loopCount; i++) freeLoop(binding->loops[i]);
+  free(binding->loops);
+  free(binding->scratch);
+  binding->loops = NULL;
+  binding->scratch = NULL;
+  binding->loopCount = binding->loopLimit = binding->slotLimit = 0;
+}
+
+static napi_value callClearLoops(napi_env env, napi_callback_info info) {
+  clearLoops(arguments(env, info, 0, NULL));
+  return NULL;
+}
+
+/* defineLoop(Int32Array) → handle: 0, 1, 2, … since the last clearLoops. */
+static napi_value callDefineLoop(napi_env env, napi_callback_info info) {
+  napi_value given, result;
+  size_t count = 1, length;
+  void *bound, *words;
+  napi_typedarray_type type;
+  napi_get_cb_info(env, info, &count, &given, NULL, &bound);
+  Binding *binding = bound;
+  if (napi_get_typedarray_info(env, given, &type, &length, &words, NULL, NULL) != napi_ok || type != napi_int32_array)
+    return fail(env, "@recurra/native: a loop's program is an Int32Array");
+  if (binding->loopCount == binding->loopLimit) {
+    const int limit = 2 * binding->loopLimit + 16;
+    Loop **grown = realloc(binding->loops, limit * sizeof *grown);
+    if (grown == NULL) return fail(env, "@recurra/native: out of memory");
+    binding->loops = grown;
+    binding->loopLimit = limit;
+  }
+  Loop *loop = readLoop(words, length);
+  if (loop == NULL) return fail(env, "@recurra/native: not a program of a loop");
+  if (loop->slots > binding->slotLimit) {
+    float *grown = aligned_alloc(64, (size_t)loop->slots * tileLimit * sizeof(float));
+    if (grown == NULL) {
+      freeLoop(loop);
+      return fail(env, "@recurra/native: out of memory");
+    }
+    free(binding->scratch);
+    binding->scratch = grown;
+    binding->slotLimit = loop->slots;
+  }
+  binding->loops[binding->loopCount] = loop;
+  napi_create_int32(env, binding->loopCount++, &result);
+  return result;
+}
+
+/* runLoop(handle, size of each axis …, bases …, first row, each enclosing step …) */
+static napi_value callRunLoop(napi_env env, napi_callback_info info) {
+  napi_value given[mostArguments];
+  size_t count = mostArguments;
+  void *bound;
+  int32_t v[mostArguments] = {-1};
+  napi_get_cb_info(env, info, &count, given, NULL, &bound);
+  Binding *binding = bound;
+  if (count > mostArguments) count = mostArguments;
+  for (size_t i = 0; i < count; i++) napi_get_value_int32(env, given[i], &v[i]);
+  if (v[0] < 0 || v[0] >= binding->loopCount) return fail(env, "@recurra/native: no such loop");
+  Loop *loop = binding->loops[v[0]];
+  const int32_t *bases = v + 1 + loop->axes, *firstRow = bases + loop->bases, *steps = firstRow + 1;
+  if ((int)count < 2 + loop->axes + loop->bases + loop->steps) return fail(env, "@recurra/native: runLoop lacks arguments");
+  Run run = {binding->base, binding->bytes, binding->scratch, bases, steps, *firstRow};
+  const char *problem = runLoop(loop, &run, v + 1);
+  return problem == NULL ? NULL : fail(env, problem);
+}
+
 static int point(napi_env env, Binding *binding, napi_value view) {
   napi_typedarray_type type;
   size_t length;
@@ -295,6 +925,7 @@ static void release(napi_env env, void *data, void *hint) {
   if (--binding->users > 0) return;
   if (binding->buffer != NULL) napi_delete_reference(env, binding->buffer);
   free(binding->packedA);
+  clearLoops(binding);
   free(binding);
 }
 
@@ -307,6 +938,9 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"gemm", callGemm},
       {"outer", callOuter},
       {"rebind", callRebind},
+      {"defineLoop", callDefineLoop},
+      {"runLoop", callRunLoop},
+      {"clearLoops", callClearLoops},
   };
   napi_value view, result;
   size_t count = 1;
@@ -360,6 +994,12 @@ static napi_value callSelected(napi_env env, napi_callback_info info) {
   return text(env, active->name);
 }
 
+/* lanes(): floats in a vector of the instruction set that runs. */
+static napi_value callLanes(napi_env env, napi_callback_info info) {
+  (void)info;
+  return number(env, active->lanes);
+}
+
 /* peak(iterations): floating-point operations done in registers, to be timed by the caller. */
 static napi_value callPeak(napi_env env, napi_callback_info info) {
   int32_t iterations;
@@ -372,12 +1012,6 @@ static napi_value callPeak(napi_env env, napi_callback_info info) {
   return number(env, active->peakFlops * iterations);
 }
 
-static napi_value callNothing(napi_env env, napi_callback_info info) {
-  int32_t v[10];
-  arguments(env, info, 10, v);
-  return NULL;
-}
-
 NAPI_MODULE_INIT() {
   findChoices();
   static const struct {
@@ -385,7 +1019,7 @@ NAPI_MODULE_INIT() {
     napi_callback call;
   } functions[] = {
       {"bind", callBind},     {"select", callSelect},       {"selected", callSelected},
-      {"peak", callPeak},     {"nothing", callNothing},
+      {"peak", callPeak},     {"lanes", callLanes},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
@@ -703,9 +1337,316 @@ static TARGET float FN(peak)(long iterations) {
   return lanes[0];
 }
 
+/* ---- elementwise ---------------------------------------------------------------------------------------------------- */
+
+typedef int32_t FN(Ints) __attribute__((vector_size(LANES * 4)));
+typedef uint32_t FN(Unsigned) __attribute__((vector_size(LANES * 4)));
+#define VI FN(Ints)
+#define VU FN(Unsigned)
+
+/*
+ * LESS, EQUAL: masks, false for NaN. BLEND(mask, yes, no). ATLEAST, ATMOST: against a constant that is not 0, NaN stays NaN.
+ * TOINT: of whole numbers in range.
+ */
+#if LANES == 16
+#define MASK __mmask16
+#define LESS(a, b) _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ)
+#define EQUAL(a, b) _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
+#define BLEND(mask, yes, no) _mm512_mask_blend_ps(mask, no, yes)
+#define ATLEAST(x, low) _mm512_max_ps(FN(splat)(low), x)
+#define ATMOST(x, high) _mm512_min_ps(FN(splat)(high), x)
+#define NEAREST(x) _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define FLOOR(x) _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
+#define SQRT(x) _mm512_sqrt_ps(x)
+#define TOINT(x) ((VI)_mm512_cvttps_epi32(x))
+#define TOFLOAT(x) _mm512_cvtepi32_ps((__m512i)(x))
+#elif LANES == 8
+#define MASK __m256
+#define LESS(a, b) _mm256_cmp_ps(a, b, _CMP_LT_OQ)
+#define EQUAL(a, b) _mm256_cmp_ps(a, b, _CMP_EQ_OQ)
+#define BLEND(mask, yes, no) _mm256_blendv_ps(no, yes, mask)
+#define ATLEAST(x, low) _mm256_max_ps(FN(splat)(low), x)
+#define ATMOST(x, high) _mm256_min_ps(FN(splat)(high), x)
+#define NEAREST(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define FLOOR(x) _mm256_floor_ps(x)
+#define SQRT(x) _mm256_sqrt_ps(x)
+#define TOINT(x) ((VI)_mm256_cvttps_epi32(x))
+#define TOFLOAT(x) _mm256_cvtepi32_ps((__m256i)(x))
+#elif defined(NEON)
+#define MASK uint32x4_t
+#define LESS(a, b) vcltq_f32(a, b)
+#define EQUAL(a, b) vceqq_f32(a, b)
+#define BLEND(mask, yes, no) vbslq_f32(mask, yes, no)
+#define ATLEAST(x, low) vmaxq_f32(x, FN(splat)(low))
+#define ATMOST(x, high) vminq_f32(x, FN(splat)(high))
+#define NEAREST(x) vrndnq_f32(x)
+#define FLOOR(x) vrndmq_f32(x)
+#define SQRT(x) vsqrtq_f32(x)
+#define TOINT(x) ((VI)vcvtq_s32_f32(x))
+#define TOFLOAT(x) vcvtq_f32_s32((int32x4_t)(x))
+#else
+#define MASK VI
+#define LESS(a, b) ((VI)((a) < (b)))
+#define EQUAL(a, b) ((VI)((a) == (b)))
+#define BLEND(mask, yes, no) ((VF)(((mask) & (VI)(yes)) | (~(mask) & (VI)(no))))
+#define ATLEAST(x, low) BLEND(LESS(x, FN(splat)(low)), FN(splat)(low), x)
+#define ATMOST(x, high) BLEND(LESS(FN(splat)(high), x), FN(splat)(high), x)
+#define EACH(f, x) ((VF){f((x)[0]), f((x)[1]), f((x)[2]), f((x)[3])})
+#define NEAREST(x) EACH(__builtin_rintf, x)
+#define FLOOR(x) EACH(__builtin_floorf, x)
+#define SQRT(x) EACH(__builtin_sqrtf, x)
+#define INRANGE(x) ((x) > -2147483648.0f && (x) < 2147483648.0f ? (int32_t)(x) : INT32_MIN)
+#define TOINT(x) ((VI){INRANGE((x)[0]), INRANGE((x)[1]), INRANGE((x)[2]), INRANGE((x)[3])})
+#define TOFLOAT(x) ((VF){(float)(x)[0], (float)(x)[1], (float)(x)[2], (float)(x)[3]})
+#endif
+
+ALWAYS TARGET VI FN(ints)(int32_t x) { return (VI)FN(splat)(0) + x; }
+
+/* Towards 0; NaN gives 0, what is too large the largest. */
+ALWAYS TARGET VI FN(toIntSaturated)(VF x) {
+#ifdef NEON
+  return TOINT(x);
+#else
+  /* x86 gives the smallest number for all that does not fit. */
+  VI n = TOINT(x);
+  n ^= (VI)BLEND(LESS(x, FN(splat)(2147483648.0f)), FN(splat)(0), (VF)FN(ints)(-1));
+  return (VI)BLEND(EQUAL(x, x), (VF)n, FN(splat)(0));
+#endif
+}
+
+ALWAYS TARGET VF FN(polynomial)(VF x, const int count, const float *lowestFirst) {
+  VF sum = FN(splat)(lowestFirst[count - 1]);
+  UNROLL for (int i = count - 2; i >= 0; i--) sum = sum * x + FN(splat)(lowestFirst[i]);
+  return sum;
+}
+
+ALWAYS TARGET VF FN(powerOfTwo)(VI n) { return (VF)((n + 127) << 23); }
+
+/* eˣ − 1 = 2ⁿ (q + 1) − 1 */
+ALWAYS TARGET VF FN(expm1Parts)(VF x, VI *n) {
+  VF rounded = NEAREST(x * FN(splat)(log2E));
+  *n = TOINT(rounded);
+  VF r = x - rounded * FN(splat)(ln2High) - rounded * FN(splat)(ln2Low);
+  return FN(polynomial)(r, 6, expm1Coefficients) * r * r + r;
+}
+
+ALWAYS TARGET VF FN(exp)(VF x) {
+  VI n;
+  VF q = FN(expm1Parts)(ATMOST(ATLEAST(x, -105.0f), 89.0f), &n);
+  VI half = n >> 1;
+  return FN(powerOfTwo)(half) * (q + FN(splat)(1)) * FN(powerOfTwo)(n - half);
+}
+
+ALWAYS TARGET VF FN(sigmoid)(VF x) {
+  VI n;
+  VF q = FN(expm1Parts)(ATMOST(ATLEAST(-x, -87.0f), 88.0f), &n);
+  return FN(splat)(1) / (FN(powerOfTwo)(n) * (q + FN(splat)(1)) + FN(splat)(1));
+}
+
+ALWAYS TARGET VF FN(tanh)(VF x) {
+  VI n;
+  VF q = FN(expm1Parts)(ATMOST(ATLEAST(x + x, -18.5f), 18.5f), &n);
+  VF power = FN(powerOfTwo)(n);
+  VF t = power * q + (power - FN(splat)(1));
+  return t / (t + FN(splat)(2));
+}
+
+ALWAYS TARGET VF FN(log)(VF x) {
+  VF zero = FN(splat)(0);
+  MASK small = LESS(x, FN(splat)(1.17549435e-38f));
+  VF scaled = BLEND(small, x * FN(splat)(33554432.0f), x);
+  VI n = ((VI)scaled - 0x3f3504f3) >> 23;
+  VF f = (VF)((VI)scaled - (n << 23)) - FN(splat)(1);
+  VF exponent = TOFLOAT(n) - BLEND(small, FN(splat)(25), zero);
+  VF z = f * f;
+  VF y = FN(polynomial)(f, 9, logCoefficients) * f * z + exponent * FN(splat)(ln2Low) - z * FN(splat)(0.5f) + f +
+         exponent * FN(splat)(ln2High);
+  y = BLEND(EQUAL(x, zero), FN(splat)(-__builtin_inff()), y);
+  y = BLEND(LESS(x, zero), FN(splat)(__builtin_nanf("")), y);
+  y = BLEND(EQUAL(x, FN(splat)(__builtin_inff())), x, y);
+  return BLEND(EQUAL(x, x), y, x);
+}
+
+ALWAYS TARGET VF FN(sinCos)(VF x, const int shift) {
+  VF rounded = NEAREST(x * FN(splat)(twoByPi));
+  VI quadrant = FN(toIntSaturated)(rounded) + shift;
+  VF r = x - rounded * FN(splat)(1.5703125f) - rounded * FN(splat)(4.837512969970703e-4f) -
+         rounded * FN(splat)(7.549789948768648e-8f);
+  VF z = r * r;
+  VF s = FN(polynomial)(z, 4, sinCoefficients) * z * r + r;
+  VF c = FN(polynomial)(z, 4, cosCoefficients) * z * z - z * FN(splat)(0.5f) + FN(splat)(1);
+  VI odd = -(quadrant & 1);
+  return (VF)(((odd & (VI)c) | (~odd & (VI)s)) ^ ((quadrant & 2) << 30));
+}
+
+ALWAYS TARGET VF FN(sign)(VF x) {
+  VF zero = FN(splat)(0);
+  return BLEND(LESS(zero, x), FN(splat)(1), BLEND(LESS(x, zero), FN(splat)(-1), zero));
+}
+
+/* As WebAssembly has them: NaN wins, and −0 is less than +0. */
+ALWAYS TARGET VF FN(max)(VF a, VF b) {
+  VF equal = BLEND(EQUAL(a, b), (VF)((VI)a & (VI)b), a + b);
+  return BLEND(LESS(b, a), a, BLEND(LESS(a, b), b, equal));
+}
+ALWAYS TARGET VF FN(min)(VF a, VF b) {
+  VF equal = BLEND(EQUAL(a, b), (VF)((VI)a | (VI)b), a + b);
+  return BLEND(LESS(a, b), a, BLEND(LESS(b, a), b, equal));
+}
+
+/* Runs `body` for every vector of a tile, with the offsets of a row in scope. Rows that lie behind one another become one. */
+#define JOINS(v, length) ((v).row == ((v).step == 0 ? 0 : (length)))
+#define EACH_VECTOR(joined, ...)                                                                                       \
+  do {                                                                                                                 \
+    long rows = tile.rows, vectors = (tile.columns + LANES - 1) / LANES;                                               \
+    const long length = vectors * LANES;                                                                               \
+    (void)length;                                                                                                      \
+    if (rows > 1 && (joined)) {                                                                                        \
+      vectors *= rows;                                                                                                 \
+      rows = 1;                                                                                                        \
+    }                                                                                                                  \
+    for (long row = 0; row < rows; row++)                                                                              \
+      for (long i = 0, at = 0; i < vectors; i++, at += LANES) __VA_ARGS__                                                  \
+  } while (0)
+#define READ(v) FN(load)((v).at + row * (v).row + at * (v).step)
+
+#define UNARY(name, formula)                                                                                           \
+  static TARGET void FN(name##Values)(Tile tile, Values to, Values from) {                                             \
+    EACH_VECTOR(JOINS(to, length) && JOINS(from, length), {                                                            \
+      VF x = READ(from);                                                                                               \
+      FN(store)(to.at + row * to.row + at, formula);                                                                   \
+    });                                                                                                                \
+  }
+UNARY(neg, -x)
+UNARY(abs, (VF)((VI)x & 0x7fffffff))
+UNARY(sqrt, SQRT(x))
+UNARY(floor, FLOOR(x))
+UNARY(sign, FN(sign)(x))
+UNARY(exp, FN(exp)(x))
+UNARY(log, FN(log)(x))
+UNARY(tanh, FN(tanh)(x))
+UNARY(sigmoid, FN(sigmoid)(x))
+UNARY(sin, FN(sinCos)(x, 0))
+UNARY(cos, FN(sinCos)(x, 1))
+
+#define BINARY(name, formula)                                                                                          \
+  static TARGET void FN(name##Values)(Tile tile, Values to, Values left, Values right) {                               \
+    EACH_VECTOR(JOINS(to, length) && JOINS(left, length) && JOINS(right, length), {                                    \
+      VF a = READ(left), b = READ(right);                                                                              \
+      FN(store)(to.at + row * to.row + at, formula);                                                                   \
+    });                                                                                                                \
+  }
+BINARY(add, a + b)
+BINARY(sub, a - b)
+BINARY(mul, a *b)
+BINARY(div, a / b)
+BINARY(max, FN(max)(a, b))
+BINARY(min, FN(min)(a, b))
+BINARY(less, BLEND(LESS(a, b), FN(splat)(1), FN(splat)(0)))
+BINARY(equal, BLEND(EQUAL(a, b), FN(splat)(1), FN(splat)(0)))
+
+static TARGET void FN(selectValues)(Tile tile, Values to, Values condition, Values left, Values right) {
+  EACH_VECTOR(JOINS(to, length) && JOINS(condition, length) && JOINS(left, length) && JOINS(right, length), {
+    VF yes = READ(left), no = READ(right);
+    FN(store)(to.at + row * to.row + at, BLEND(EQUAL(READ(condition), FN(splat)(0)), no, yes));
+  });
+}
+
+ALWAYS TARGET VU FN(mix)(VU x) {
+  x = (x ^ (x >> 16)) * 0x85ebca6bu;
+  x = (x ^ (x >> 13)) * 0xc2b2ae35u;
+  return x ^ (x >> 16);
+}
+
+static TARGET void FN(randomValues)(Tile tile, Values to, Values seed, uint32_t stream, const Position *positions, int count) {
+  const uint32_t step = 0x9e3779b1u;
+  VU lanes;
+  for (int i = 0; i < LANES; i++) lanes[i] = (uint32_t)i;
+  EACH_VECTOR(0, {
+    VU hash = FN(mix)((VU)FN(toIntSaturated)(READ(seed)) ^ ((stream + 1) * step));
+    for (int i = 0; i < count; i++) {
+      const Position *p = &positions[i];
+      VU position = (lanes + (uint32_t)at) * p->perColumn + (p->first + (uint32_t)row * p->perRow);
+      hash = FN(mix)(hash + (position + 1) * step);
+    }
+    FN(store)(to.at + row * to.row + at, TOFLOAT((VI)(hash >> 8)) * FN(splat)(5.9604644775390625e-8f));
+  });
+}
+
+/* `exact`: nothing behind the columns is read or written. */
+static TARGET void FN(copyValues)(Tile tile, Values to, Values from, int exact) {
+  if (!exact) {
+    EACH_VECTOR(JOINS(to, length) && JOINS(from, length), { FN(store)(to.at + row * to.row + at, READ(from)); });
+    return;
+  }
+  for (long row = 0; row < tile.rows; row++) {
+    long at = 0;
+    float *target = to.at + row * to.row;
+    for (; at + LANES <= tile.columns; at += LANES) FN(store)(target + at, READ(from));
+    if (at == tile.columns) continue;
+    const float *rest = from.at + row * from.row + at * from.step;
+    VF last = from.step == 0 ? FN(load)(rest) : FN(loadSome)(rest, tile.columns - at);
+    FN(storeSome)(target + at, last, tile.columns - at);
+  }
+}
+
+static TARGET void FN(fillValues)(float *to, float value) {
+  for (int i = 0; i < widestLanes; i += LANES) FN(store)(to + i, FN(splat)(value));
+}
+
+static TARGET void FN(combineValues)(Tile tile, int op, float *target, long targetRow, Values x) {
+  for (long at = 0; at < tile.columns; at += LANES) {
+    const long count = tile.columns - at;
+    VF sum = FN(splat)(0);
+    for (long row = 0; row < tile.rows; row++) {
+      float *place = target + row * targetRow + at;
+      if (row == 0 || targetRow != 0) sum = count >= LANES ? FN(load)(place) : FN(loadSome)(place, count);
+      VF value = READ(x);
+      if (op == 0) sum = sum + value;
+      else sum = FN(max)(sum, value);
+      if (row < tile.rows - 1 && targetRow == 0) continue;
+      if (count >= LANES) FN(store)(place, sum);
+      else FN(storeSome)(place, sum, count);
+    }
+  }
+}
+
+static const LoopKernels FN(loops) = {
+    .unary = {FN(negValues), FN(expValues), FN(logValues), FN(tanhValues), FN(sigmoidValues), FN(absValues), FN(sqrtValues),
+              FN(signValues), FN(floorValues), FN(sinValues), FN(cosValues)},
+    .binary = {FN(addValues), FN(subValues), FN(mulValues), FN(divValues), FN(maxValues), FN(minValues), FN(lessValues),
+               FN(equalValues)},
+    .select = FN(selectValues),
+    .random = FN(randomValues),
+    .copy = FN(copyValues),
+    .fill = FN(fillValues),
+    .combine = FN(combineValues),
+};
+
+#undef VI
+#undef VU
+#undef MASK
+#undef LESS
+#undef EQUAL
+#undef BLEND
+#undef ATLEAST
+#undef ATMOST
+#undef EACH
+#undef NEAREST
+#undef FLOOR
+#undef SQRT
+#undef INRANGE
+#undef TOINT
+#undef TOFLOAT
+#undef JOINS
+#undef EACH_VECTOR
+#undef READ
+#undef UNARY
+#undef BINARY
+
 #define TEXT2(x) #x
 #define TEXT(x) TEXT2(x)
-static const Kernels FN(kernels) = {TEXT(SET), PANEL, FN(gemm), FN(outer), FN(peak), 2.0 * LANES * FN(peakChains)};
+static const Kernels FN(kernels) = {TEXT(SET), PANEL, FN(gemm), FN(outer), FN(peak), 2.0 * LANES * FN(peakChains), &FN(loops), LANES};
 #undef TEXT
 #undef TEXT2
 

@@ -39,6 +39,17 @@ export interface Kernels {
     rows: number,
     scratch: number,
   ) => void;
+  /**
+   * Takes a program of `encodeLoop` (recurra) and returns its handle: 0, 1, 2, … since the last `clearLoops`. A handle belongs
+   * to this binding; another thread that defines the same programs in the same order has the same handles.
+   */
+  readonly defineLoop: (program: Int32Array) => number;
+  /**
+   * The handle; then, in the order of `encodeLoop`: the size of each axis, the addresses of arena and shard, the position of the
+   * first row in the whole batch, the position of each enclosing scan.
+   */
+  readonly runLoop: (handle: number, ...sizesBasesAndSteps: number[]) => void;
+  readonly clearLoops: () => void;
   /** After the memory has grown. */
   readonly rebind: () => void;
 }
@@ -50,6 +61,8 @@ export interface Native {
   /** What this processor has, fastest first. */
   readonly instructionSets: readonly InstructionSet[];
   readonly selected: () => InstructionSet;
+  /** Floats in a vector of the selected set. With 4, loops gain nothing over WebAssembly. */
+  readonly lanes: () => number;
   /** For tests: all bindings of the process use this set from now on. Matrices must be packed again. */
   readonly select: (set: InstructionSet) => void;
   /** Multiply-adds in registers; returns how many floating-point operations that were. For benchmarks. */
