@@ -109,10 +109,11 @@ export class Executable {
   /**
    * Runs a program: writes the inputs, computes the rows shard by shard (on several threads where it pays), adds up what the
    * shards have in common, and finishes. Read the results with `output` before the next call.
-   * @throws ShapeError when an input is missing or does not have its size.
+   * @throws ShapeError when an axis has no size, or an input is missing or does not have its size.
    */
   call(name: string, sizes: AxisSizes, inputs: Readonly<Record<string, Numbers>>): void {
     const entry = this.#entry(name);
+    checkSizes(entry.axes, sizes);
     this.#ensure(sizes);
     const placement = this.#placements.get(name)!;
     const { programs, addTo } = this.#instance!;
@@ -372,6 +373,19 @@ function partialRun(entry: Entry, addresses: readonly number[], shardBytes: numb
     (address, buffer) => entry.rows.plan.buffers[buffer]!.role === "input" && address > offset,
   );
   return { offset, count: (Math.min(shardBytes, ...behind) - offset) / 4 };
+}
+
+function checkSizes(axes: readonly Axis[], sizes: AxisSizes): void {
+  for (const axis of axes) {
+    const size = sizes[axis];
+    if (size !== undefined && Number.isInteger(size) && size >= 0) continue;
+    throw new ShapeError({
+      where: `the size of axis "${axis}"`,
+      given: size === undefined ? "missing" : String(size),
+      expected: "a whole number, 0 or more",
+      mend: `give every batch the sizes of ${axes.map((name) => `"${name}"`).join(" and ")}`,
+    });
+  }
 }
 
 function wrongInput(name: string, given: Numbers | undefined, type: TensorType, sizes: AxisSizes): ShapeError {

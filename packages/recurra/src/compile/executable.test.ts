@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { programOf } from "../../../../test/support/programs.ts";
+import { ShapeError } from "../base/errors.ts";
+import { tanh } from "../trace/operations.ts";
+import { sequenceType } from "../trace/tensor.ts";
+import { Executable } from "./executable.ts";
+
+const call = (sizes: Readonly<Record<string, number>>, x: readonly number[]) => {
+  const program = programOf((trace) => ({ y: tanh(trace.input("x", sequenceType(1))) }));
+  const executable = new Executable({ main: program });
+  executable.call("main", sizes, { x });
+  return executable.output("main", "y", sizes);
+};
+
+describe("a call", () => {
+  it.each([
+    [{ batch: 2 }, 'the size of axis "time" is missing'],
+    [{ time: 2 }, 'the size of axis "batch" is missing'],
+    [{ batch: 2, time: -1 }, 'the size of axis "time" is -1'],
+    [{ batch: 1.5, time: 2 }, 'the size of axis "batch" is 1.5'],
+    [{ batch: 2, time: Number.NaN }, 'the size of axis "time" is NaN'],
+    [{ batch: 2, time: Number.POSITIVE_INFINITY }, 'the size of axis "time" is Infinity'],
+  ])("refuses sizes %o", (sizes, start) => {
+    const rest = ', expected a whole number, 0 or more.\nGive every batch the sizes of "batch" and "time".';
+    expect(() => call(sizes, [1, 2, 3, 4])).toThrow(ShapeError);
+    expect(() => call(sizes, [1, 2, 3, 4])).toThrow(start + rest);
+  });
+
+  it("takes an axis of size 0", () => {
+    expect(call({ batch: 2, time: 0 }, [])).toEqual(new Float32Array(0));
+  });
+
+  it("refuses an input that is missing or of another size", () => {
+    const mend = "\nFeed [batch, time, 1], batch outermost and features next to each other.";
+    expect(() => call({ batch: 2, time: 2 }, [1, 2, 3])).toThrow(
+      `input "x" is 3 numbers, expected 4 numbers, [batch 2, time 2, 1].${mend}`,
+    );
+  });
+});
