@@ -32,6 +32,9 @@ function build() {
     .digest("hex");
   if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, "utf8") === version) return "up to date";
   mkdirSync(folder, { recursive: true });
+  // A binary of other sources would offer other functions than index.cjs expects.
+  rmSync(binary, { force: true });
+  rmSync(stamp, { force: true });
   const unfinished = `${binary}.${process.pid}`;
   let problem = "no C compiler (cc, gcc or clang) was found";
   for (const compiler of compilers) {
