@@ -130,6 +130,28 @@ describe("a loss", () => {
     },
   );
 
+  it.each([-1, 3, 1.5, 2 ** 31, Number.NaN])("is NaN for a class %f of three, unless it does not count", (wrong) => {
+    const program = withGradients(
+      programOf((trace) => {
+        const mask = trace.input("mask", vectorType(1));
+        const [x, y] = [trace.input("x", vectorType(3)), trace.input("index", vectorType(1))];
+        return { loss: crossEntropy(x, y, scopeIn(trace), mask), p: trace.param("p", [1]) };
+      }),
+      ["x"],
+    );
+    for (const backend of [{ run: reference }, ...backends]) {
+      const run = (counts: number) =>
+        backend.run(
+          program,
+          { x: [1, 2, 3, 4, 5, 6], index: [2, wrong], mask: [1, counts], seed: [0], p: [0] },
+          { batch: 2 },
+        );
+      expect(run(1).loss![0]).toBeNaN();
+      expect(run(0).loss![0]).toBeCloseTo(Math.log(Math.exp(-2) + Math.exp(-1) + 1), 6);
+      expect(run(0)["gradient x"]!.every(Number.isFinite)).toBe(true);
+    }
+  });
+
   it("does not overflow for logits far from 0", () => {
     for (const [loss, features] of [
       [crossEntropy, 2],

@@ -6,7 +6,9 @@ import {
   add,
   broadcast,
   div,
+  equal,
   exp,
+  floor,
   lengthMask,
   less,
   log,
@@ -66,11 +68,15 @@ export function quantile(levels: readonly number[]): Loss {
   };
 }
 
-/** −log softmax(logits)[class], nats. Logits [.., classes]; target [.., 1] holds the class as a whole number. */
+/**
+ * −log softmax(logits)[class], nats. Logits [.., classes]; target [.., 1] holds the class as a whole number. A class that is not
+ * one of 0 … classes − 1, and counts, makes the loss NaN.
+ */
 export const crossEntropy: Loss = (logits, target, scope, mask) => {
   if (target.size !== 1) throw misfit("crossEntropy", target, "one class index per row, [.., 1]");
-  const chosen = sumFeatures(mul(logits, oneHot(counted(target, scope, mask), logits.size)));
-  return mean(sub(logSumExp(logits), chosen), scope, mask);
+  const index = counted(target, scope, mask);
+  const chosen = sumFeatures(mul(logits, oneHot(index, logits.size)));
+  return mean(sub(logSumExp(logits), validIndex(index, logits.size, chosen)), scope, mask);
 };
 
 /** −(y log p + (1 − y) log(1 − p)) with p = σ(logit), computed from logits so that neither logarithm overflows. */
@@ -79,6 +85,12 @@ export const binaryCrossEntropy: Loss = (logits, target, scope, mask) => {
   const truth = counted(target, scope, mask);
   return mean(add(sub(maximum(logits, 0), mul(logits, truth)), log(add(1, exp(neg(abs(logits)))))), scope, mask);
 };
+
+/** `value` where the index is one of 0 … size − 1, NaN elsewhere: a wrong class must not pass as a loss. */
+function validIndex(index: Tensor, size: number, value: Tensor): Tensor {
+  const valid = mul(equal(index, floor(index)), less(-1, index), less(index, size));
+  return select(valid, value, Number.NaN);
+}
 
 /** The mean of the elements that count: within the lengths of the scope, and where the mask is not 0. */
 function mean(loss: Tensor, scope: Scope, mask: Tensor | undefined): Tensor {

@@ -53,7 +53,7 @@ export function matmul(weight: Tensor, x: Tensor): Tensor {
   return trace.add({ kind: "matmul", x: at(trace, x), weight: at(trace, weight), transposed: false });
 }
 
-/** Rows of a table [rows, size] at whole-number indices [.., 1]: [.., size]. */
+/** Rows of a table [rows, size] at whole-number indices [.., 1]: [.., size]. An index that is no row of the table gives NaN. */
 export function gather(table: Tensor, index: Tensor): Tensor {
   const trace = traceOf(table, index);
   return trace.add({ kind: "gather", table: at(trace, table), index: at(trace, index) });

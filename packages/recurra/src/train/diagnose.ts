@@ -1,6 +1,6 @@
 /** What went wrong in a step whose loss or gradient is not finite: the parameter, the timestep, the likely cause. */
 import { TrainingError } from "../base/errors.ts";
-import { product, sizeOf } from "../base/shapes.ts";
+import { elementCount, product, sizeOf, type TensorType } from "../base/shapes.ts";
 import { Executable, type Numbers } from "../compile/executable.ts";
 import type { Batch, Model, StepResult } from "./model.ts";
 import { diagnosticProgram } from "./programs.ts";
@@ -24,13 +24,26 @@ export function diagnose(
       mend: "replace missing values before training, or mask them in the loss",
     });
   }
-  const program = diagnosticProgram(model.network);
+  const { program, indices } = diagnosticProgram(model.network);
   const executable = new Executable({ diagnose: program });
   const weights = model.weights();
   executable.reserve(batch.sizes);
   for (const name of executable.params.keys()) executable.param(name).set(weights.get(name)!);
   executable.call("diagnose", batch.sizes, { ...batch.inputs, seed: [model.maskSeed()] });
   const read = (name: string) => executable.output("diagnose", name, batch.sizes);
+  for (const { output, count, input } of indices) {
+    const type = program.graph.types[program.outputs[output]!]!;
+    const values = read(output);
+    const position = values.findIndex((value) => !(Number.isInteger(value) && value >= 0 && value < count));
+    if (position < 0) continue;
+    const row = type.axes.includes("batch") ? ` in row ${rowOf(position, type, batch)} of the batch` : "";
+    return new TrainingError({
+      where,
+      given: `${given}; ${input === undefined ? "a computed index" : `input "${input}"`} holds ${values[position]}${row}`,
+      expected: `a whole number from 0 to ${count - 1} there`,
+      mend: "it chooses a class or a row of a table: number them from 0, and give the network as many as there are",
+    });
+  }
   const found: string[] = [];
   let earliest: number | undefined;
   for (const [name, id] of Object.entries(program.outputs)) {
@@ -70,10 +83,12 @@ function firstBadInput(model: Model, batch: Batch): string | undefined {
     const type = model.network.inputs[name];
     const position = values.findIndex((value) => !Number.isFinite(value));
     if (type === undefined || position < 0) continue;
-    const perRow =
-      product(type.shape) *
-      type.axes.filter((axis) => axis !== "batch").reduce((count, axis) => count * sizeOf(axis, batch.sizes), 1);
-    return `input "${name}" holds ${values[position]} in row ${Math.floor(position / perRow) + 1} of the batch`;
+    return `input "${name}" holds ${values[position]} in row ${rowOf(position, type, batch)} of the batch`;
   }
   return undefined;
+}
+
+/** The row of the batch, counted from 1, that an element lies in. */
+function rowOf(position: number, type: TensorType, { sizes }: Batch): number {
+  return Math.floor(position / elementCount(type, { ...sizes, batch: 1 })) + 1;
 }

@@ -3,7 +3,7 @@ import { gradients } from "../autodiff/gradient.ts";
 import type { Axis, TensorType } from "../base/shapes.ts";
 import { scalarType } from "../base/shapes.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
-import type { NodeId, Program } from "../ir/nodes.ts";
+import type { Graph, Node, NodeId, Program, ScanNode } from "../ir/nodes.ts";
 import {
   abs,
   add,
@@ -166,18 +166,43 @@ function withUpdates(
   return { graph: trace.builder.finish(), outputs: { ...program.outputs, gradientNorm: norm.id }, updates };
 }
 
-/** The gradient of each parameter by name, and each forward scan's states stacked: what a failed step is examined with. */
-export function diagnosticProgram(network: Network): Program {
+/** An output that holds indices: of the rows of a table, or of classes. */
+export interface IndexOutput {
+  readonly output: string;
+  /** 0 … count − 1 are legal. */
+  readonly count: number;
+  /** The input that the indices are, perhaps masked; undefined where they are computed. */
+  readonly input: string | undefined;
+}
+
+/**
+ * What a failed step is examined with: the gradient of each parameter by name, each forward scan's states stacked, and all
+ * indices, of table rows and of classes.
+ */
+export function diagnosticProgram(network: Network): { readonly program: Program; readonly indices: IndexOutput[] } {
   const { parameters, loss } = traceNetwork(network, true);
   const trace = Trace.resume(loss.graph);
   const outputs: Record<string, NodeId> = { ...loss.outputs };
+  const indices = indicesIn(loss.graph).map(({ index, count }, k): IndexOutput => {
+    outputs[`indices.${k}`] = index;
+    return { output: `indices.${k}`, count, input: inputBehind(loss.graph, index) };
+  });
   loss.graph.nodes.forEach((node, position) => {
     if (node.kind !== "scan") return;
     const scan = position as NodeId; // The position in the list is the id.
     const first = node.body.outputs.length;
-    trace.builder.replaceScan(scan, {
-      ...node,
-      body: { ...node.body, outputs: [...node.body.outputs, ...node.body.next] },
+    const inBody = indicesIn(node.body.graph);
+    const shown = [...node.body.next, ...inBody.map(({ index }) => index)];
+    trace.builder.replaceScan(scan, { ...node, body: { ...node.body, outputs: [...node.body.outputs, ...shown] } });
+    inBody.forEach(({ index, count }, k) => {
+      const output = `indices.${scan}.${k}`;
+      outputs[output] = trace.builder.add({
+        kind: "pick",
+        scan,
+        port: "stacked",
+        index: first + node.body.next.length + k,
+      });
+      indices.push({ output, count, input: inputBehind(loss.graph, outsideOf(node, index)) });
     });
     node.body.next.forEach((_, k) => {
       outputs[`states.${scan}.${k}`] = trace.builder.add({ kind: "pick", scan, port: "stacked", index: first + k });
@@ -187,7 +212,42 @@ export function diagnosticProgram(network: Network): Program {
   gradients(trace.builder, loss.outputs["loss"]!, [...weights.values()]).forEach((id, i) => {
     outputs[`gradient.${[...weights.keys()][i]}`] = id;
   });
-  return runPasses({ graph: trace.builder.finish(), outputs, updates: {} }, afterGradient);
+  return { program: runPasses({ graph: trace.builder.finish(), outputs, updates: {} }, afterGradient), indices };
+}
+
+/** What `gather` reads rows by; and what a select gives NaN for unless it is whole and below a number: the classes of crossEntropy. */
+function indicesIn(graph: Graph): { readonly index: NodeId; readonly count: number }[] {
+  const nodeOf = (id: NodeId) => graph.nodes[id]!;
+  const factors = (id: NodeId): Node[] => {
+    const node = nodeOf(id);
+    return node.kind === "mul" ? [...factors(node.a), ...factors(node.b)] : [node];
+  };
+  return graph.nodes.flatMap((node) => {
+    if (node.kind === "gather") return [{ index: node.index, count: graph.types[node.table]!.shape[0]! }];
+    const otherwise = node.kind === "select" ? nodeOf(node.b) : undefined;
+    if (node.kind !== "select" || otherwise?.kind !== "literal" || !Number.isNaN(otherwise.value)) return [];
+    const conditions = factors(node.condition);
+    const whole = conditions.flatMap((condition) => (condition.kind === "equal" ? [condition.a] : []));
+    return conditions.flatMap((condition) => {
+      const bound = condition.kind === "less" ? nodeOf(condition.b) : undefined;
+      const isIndex = condition.kind === "less" && bound?.kind === "literal" && whole.includes(condition.a);
+      return isIndex ? [{ index: condition.a, count: bound.value }] : [];
+    });
+  });
+}
+
+/** The node outside a scan that a node of its body stands for, if it does. */
+function outsideOf(scan: ScanNode, id: NodeId): NodeId | undefined {
+  const node = scan.body.graph.nodes[id]!;
+  if (node.kind === "element") return scan.sequences[node.index];
+  return node.kind === "captured" ? scan.captured[node.index] : undefined;
+}
+
+function inputBehind(graph: Graph, id: NodeId | undefined): string | undefined {
+  const node = id === undefined ? undefined : graph.nodes[id];
+  if (node?.kind === "input") return node.name;
+  if (node?.kind === "select") return inputBehind(graph, node.a); // Padding and what is masked are selected away.
+  return node?.kind === "reshape" || node?.kind === "broadcast" ? inputBehind(graph, node.x) : undefined;
 }
 
 function parameterNodes(program: Program, parameters: readonly ParameterSpec[]): Map<string, NodeId> {

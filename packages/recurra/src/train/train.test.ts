@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { createRandom } from "../base/random.ts";
 import { cells } from "../cells/registry.ts";
 import { dense } from "../layers/dense.ts";
-import { mae, mse } from "../layers/losses.ts";
+import { crossEntropy, mae, mse } from "../layers/losses.ts";
 import { recurrent } from "../layers/recurrent.ts";
-import { log, matmul } from "../trace/operations.ts";
+import { add, broadcast, gather, log, matmul } from "../trace/operations.ts";
+import { scan } from "../trace/scan.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";
 import { type Batch, Model } from "./model.ts";
 import { sgd } from "./optimizers.ts";
@@ -163,6 +164,64 @@ describe("training says what went wrong", () => {
     expect(message).toMatch(
       /^training step [12]: the loss is NaN; input "x" holds NaN in row 1 of the batch, expected finite numbers\.\nReplace missing values before training, or mask them in the loss\.$/,
     );
+  });
+
+  describe("about an index outside its range", () => {
+    const mend =
+      "\nIt chooses a class or a row of a table: number them from 0, and give the network as many as there are.";
+    const steps = (x: readonly number[], y: readonly number[], lengths?: readonly number[]): Samples => ({
+      count: 1,
+      batch: () => ({
+        sizes: { batch: 2, time: 2 },
+        inputs: { x, y, ...(lengths === undefined ? {} : { lengths }) },
+      }),
+    });
+    const classifier = (form: "outside" | "in a scan", variableLengths: readonly string[] = []): Network => ({
+      inputs: { x: sequenceType(1), y: sequenceType(1) },
+      variableLengths,
+      forward: ({ x }, scope) => {
+        const table = scope.param("table", [5, 3], "ones");
+        if (form === "outside") return { logits: gather(table, x!) };
+        const initial = { h: broadcast(x!.trace.literal(0), vectorType(3)) };
+        const { outputs } = scan({
+          initial,
+          sequences: { x: x! },
+          lengths: scope.lengths("time"),
+          step: ({ h }, { x: index }) => {
+            const next = add(h, gather(table, index));
+            return { next: { h: next }, outputs: { next } };
+          },
+        });
+        return { logits: outputs.next };
+      },
+      loss: ({ logits }, { y }, scope) => crossEntropy(logits!, y!, scope),
+    });
+
+    it.each([
+      ["a class", "outside", [0, 1, 2, 3], [0, 1, 2, 3], 'input "y" holds 3 in row 2 of the batch', 2],
+      ["a row of a table", "outside", [0, -1, 2, 3], [0, 1, 2, 2], 'input "x" holds -1 in row 1 of the batch', 4],
+      [
+        "a row of a table, in a scan",
+        "in a scan",
+        [0, 1, 5, 3],
+        [0, 1, 2, 2],
+        'input "x" holds 5 in row 2 of the batch',
+        4,
+      ],
+    ] as const)("%s", async (_what, form, x, y, words, last) => {
+      const message = await failure(new Model(classifier(form)), { data: steps(x, y), epochs: 1 });
+      expect(message).toBe(
+        `training step 1: the loss is NaN; ${words}, expected a whole number from 0 to ${last} there.${mend}`,
+      );
+    });
+
+    it("behind the true length says nothing", async () => {
+      const data = steps([0, 9, 2, 3], [0, 9, 2, 7], [1, 2]);
+      const message = await failure(new Model(classifier("in a scan", ["time"])), { data, epochs: 1 });
+      expect(message).toBe(
+        `training step 1: the loss is NaN; input "y" holds 7 in row 2 of the batch, expected a whole number from 0 to 2 there.${mend}`,
+      );
+    });
   });
 
   it("in the recurrence: the step, the timestep and the parameter", async () => {

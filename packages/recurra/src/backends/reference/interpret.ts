@@ -171,12 +171,13 @@ class Evaluation {
         const table = this.of(node.table);
         const index = this.of(node.index);
         const features = type.shape[0]!;
+        const rows = table.type.shape[0]!;
         return {
           type,
-          data: Float64Array.from(
-            { length: elementCount(type, sizes) },
-            (_, i) => table.data[index.data[Math.floor(i / features)]! * features + (i % features)]!,
-          ),
+          data: Float64Array.from({ length: elementCount(type, sizes) }, (_, i) => {
+            const row = index.data[Math.floor(i / features)]!;
+            return isRow(row, rows) ? table.data[row * features + (i % features)]! : Number.NaN;
+          }),
         };
       }
       case "scatterAdd": {
@@ -185,7 +186,9 @@ class Evaluation {
         const features = type.shape[1]!;
         const data = new Float64Array(elementCount(type, sizes));
         x.data.forEach((value, i) => {
-          const slot = index.data[Math.floor(i / features)]! * features + (i % features);
+          const row = index.data[Math.floor(i / features)]!;
+          if (!isRow(row, node.rows)) return;
+          const slot = row * features + (i % features);
           data[slot] = data[slot]! + value;
         });
         return { type, data };
@@ -198,6 +201,11 @@ class Evaluation {
       }
     }
   }
+}
+
+/** An index that is not the number of a row: gather makes NaN of it, scatterAdd leaves it out. */
+function isRow(index: number, rows: number): boolean {
+  return Number.isInteger(index) && index >= 0 && index < rows;
 }
 
 function runScan(

@@ -10,8 +10,9 @@ export type Local = number & { readonly brand: "Local" };
 /** Index of a function in the module, imports first. */
 export type FunctionIndex = number & { readonly brand: "FunctionIndex" };
 
-/** Opcodes without immediates, by their names in the specification. This bit marks those behind the SIMD prefix 0xfd. */
+/** Opcodes without immediates, by their names in the specification. These bits mark those behind the prefixes 0xfd and 0xfc. */
 const simd = 0x10000;
+const numeric = 0x20000;
 export const op = {
   return: 0x0f,
   drop: 0x1a,
@@ -29,10 +30,11 @@ export const op = {
   "i32.shl": 0x74,
   "i32.shr_s": 0x75,
   "i32.shr_u": 0x76,
+  "f32.eq": 0x5b,
   "f32.add": 0x92,
   "f32.mul": 0x94,
   "f32.max": 0x97,
-  "i32.trunc_f32_s": 0xa8,
+  "i32.trunc_sat_f32_s": numeric | 0x00,
   "f32.convert_i32_s": 0xb2,
   "i32x4.splat": simd | 0x11,
   "f32x4.splat": simd | 0x13,
@@ -91,6 +93,7 @@ export class Code {
     for (const name of names) {
       const code = op[name];
       if ((code & simd) !== 0) this.bytes.push(0xfd, ...unsigned(code & ~simd));
+      else if ((code & numeric) !== 0) this.bytes.push(0xfc, ...unsigned(code & ~numeric));
       else this.bytes.push(code);
     }
     return this;

@@ -348,6 +348,7 @@ class Region {
         this.#commands.push({
           kind: "gather",
           table,
+          tableRows: this.#graph.types[node.table]!.shape[0]!,
           tableRow: table.strides["#2"]?.coefficient ?? features,
           index: this.#rows(node.index),
           target: this.#targetRows(id),
@@ -364,6 +365,7 @@ class Region {
           source: this.#rows(node.x),
           index: this.#rows(node.index),
           target,
+          targetRows: node.rows,
           targetRow: target.strides["#2"]?.coefficient ?? features,
           features,
         });

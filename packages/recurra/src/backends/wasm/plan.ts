@@ -119,19 +119,23 @@ export type Command =
       readonly n: number;
       readonly scratch: BufferId;
     }
+  /** Rows of a table; NaN for an index that is no row of it. */
   | {
       readonly kind: "gather";
       readonly table: Access;
+      readonly tableRows: number;
       readonly tableRow: number;
       readonly index: Rows;
       readonly target: Rows;
       readonly features: number;
     }
+  /** Rows added to those of a table; left out for an index that is no row of it. */
   | {
       readonly kind: "scatterAdd";
       readonly source: Rows;
       readonly index: Rows;
       readonly target: Access;
+      readonly targetRows: number;
       readonly targetRow: number;
       readonly features: number;
     }
