@@ -165,6 +165,20 @@ describe("a forecaster", () => {
     expect(weightsOf(run.forecaster()).equals(weightsOf(whole.forecaster))).toBe(true);
   });
 
+  it.each(["auto", "last"] as const)(
+    "tells nothing after an abort before the first epoch (window %s)",
+    async (window) => {
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(), 0); // at the first turn that training gives
+      const slow = { ...small, window, hiddenSize: 64, windowsPerEpoch: 100_000, batchSize: 1, past: 96 };
+      const run = trainForecaster(tableFromColumns(wave(3000)), slow, { signal: abort.signal });
+      const told: string[] = [];
+      for await (const { event } of run) told.push(event);
+      expect(told.filter((event) => event !== "progress")).toEqual(window === "auto" ? [] : ["prepared"]);
+      expect(() => run.forecaster()).toThrow("before the first epoch");
+    },
+  );
+
   it("refuses to give a forecaster before the first epoch", () => {
     expect(() => trainForecaster(tableFromColumns(wave(300)), small).forecaster()).toThrowErrorMatchingInlineSnapshot(`
       [OptionError: forecaster() is asked for before the first epoch, expected at least one finished epoch.
@@ -330,7 +344,37 @@ describe("scores", () => {
     const columns = wave(400);
     const { forecaster, done } = await trained(tableFromColumns(columns), { ...small, quantiles: [0.2, 0.8] });
     // Training ends at 280, validation at 320: the test windows look back to 296.
-    expect(forecaster.evaluate(tableFromColumns(last(columns, 400 - 296)))).toEqual(done.metrics.test);
+    expect(forecaster.evaluate(tableFromColumns(last(columns, 400 - 296)))).toEqual({
+      scores: done.metrics.test,
+      notes: [],
+    });
+  });
+
+  it("say how many windows forecast times of the training part", async () => {
+    const columns = wave(400);
+    const { forecaster } = await trained(tableFromColumns(columns), small);
+    // Origins 24 … 394, of which those to 279 begin in the training part.
+    expect(forecaster.evaluate(tableFromColumns(columns)).notes).toEqual([
+      "256 of 371 windows forecast times of the training part, which ends at 2024-01-12 15:00: what the model was trained on says little about new data",
+    ]);
+    expect(forecaster.backtest(tableFromColumns(columns)).notes).toEqual([]);
+    expect(forecaster.backtest(tableFromColumns(columns), { origins: 2, step: 115 }).notes).toEqual([
+      "1 of 2 windows forecast times of the training part, which ends at 2024-01-12 15:00: what the model was trained on says little about new data",
+    ]);
+    const { date: _, ...untimed } = columns;
+    const { forecaster: withoutTimes } = await trained(tableFromColumns(untimed), small);
+    expect(withoutTimes.evaluate(tableFromColumns(untimed)).notes).toEqual([
+      "no time column: rows are taken as timesteps in the order given",
+    ]);
+  });
+
+  it("come with what the preparation found", async () => {
+    const columns = wave(400);
+    const { forecaster } = await trained(tableFromColumns(columns), small);
+    const later = tableFromColumns(last({ ...columns, y: columns["y"]!.with(350, null) }, 100));
+    const notes = ["y: 1 missing value interpolated"];
+    expect(forecaster.evaluate(later).notes).toEqual(notes);
+    expect(forecaster.backtest(later).notes).toEqual(notes);
   });
 
   it("of a backtest are those of predictions made with less data", async () => {
@@ -338,7 +382,7 @@ describe("scores", () => {
     const { forecaster } = await trained(tableFromColumns(columns), small);
     const { origins, overall, timed } = forecaster.backtest(tableFromColumns(columns), { origins: 3, step: 10 });
     expect(timed).toBe(true);
-    expect(origins.map(({ time }) => (time - firstTime) / hourMs)).toEqual([374, 384, 394]);
+    expect(origins.map(({ time }) => (time! - firstTime) / hourMs)).toEqual([374, 384, 394]);
     const byHand = [374, 384, 394].map((origin) => {
       const { rows } = forecaster.predict(tableFromColumns(first(columns, origin)));
       expect(rows.map(({ time }) => (time - firstTime) / hourMs)).toEqual([0, 1, 2, 3, 4, 5].map((k) => origin + k));
@@ -397,6 +441,19 @@ describe("many series", () => {
     }
   });
 
+  it("that end at different times are tested from origins counted back from the end of each", async () => {
+    const { forecaster } = await trained(tableFromColumns(table({ a: 300, b: 200 })), { ...small, series: "id" });
+    const { origins } = forecaster.backtest(tableFromColumns(table({ a: 300, b: 200 })), { origins: 2, step: 10 });
+    expect(origins.map(({ stepsBeforeEnd, time }) => [stepsBeforeEnd, time])).toEqual([
+      [16, undefined],
+      [6, undefined],
+    ]);
+    const same = forecaster.backtest(tableFromColumns(table({ a: 300, b: 300 })), { origins: 1 });
+    expect(same.origins.map(({ stepsBeforeEnd, time }) => [stepsBeforeEnd, (time! - firstTime) / hourMs])).toEqual([
+      [6, 294],
+    ]);
+  });
+
   it("of several columns are forecast together", async () => {
     const columns = { ...wave(300), z: wave(300, 5)["y"]!.map((value) => -100 * Number(value)) };
     const { forecaster } = await trained(tableFromColumns(columns), {
@@ -438,6 +495,20 @@ describe("choices", () => {
           expect(view.quantiles[q]!.values[t]).toBeGreaterThanOrEqual(view.quantiles[q - 1]!.values[t]!);
   });
 
+  it.each([
+    [{}, true],
+    [{ loss: "mse" }, false],
+    [{ quantiles: [0.1, 0.9] }, false],
+  ] as const)(
+    "make the median the point forecast with the loss mae and 0.5 among the quantiles: %j",
+    async (choice, same) => {
+      const table = tableFromColumns(wave(300));
+      const { forecaster } = await trained(table, { ...small, quantiles: [0.1, 0.5, 0.9], ...choice });
+      const { rows } = forecaster.predict(table);
+      expect(rows.every(({ forecast, quantiles }) => forecast === quantiles[1])).toBe(same);
+    },
+  );
+
   it("of a residual add the naive forecast back: a series without noise is forecast exactly", async () => {
     const { done } = await trained(tableFromColumns(wave(400, 1, 0)), {
       ...small,
@@ -448,6 +519,14 @@ describe("choices", () => {
       learningRate: 0.003,
     });
     expect(done.metrics.test.model.scaled.mae).toBeLessThan(0.03);
+  });
+
+  it("of no scale are refused where float32 cannot hold a target", async () => {
+    const columns = wave(300);
+    columns["y"]![41] = 1e39;
+    expect(await refusal(tableFromColumns(columns, "sales.csv"), { ...small, scale: "none" })).toBe(
+      'DataError: sales.csv: column y, series "series", timestep 42 is 1e+39, expected a size of at most 3.4e38, the largest that the network computes with, because no scale was asked for.\nUse the standard scale, or give the column in another unit.',
+    );
   });
 
   it("of the log scale are refused where a target is not positive", async () => {

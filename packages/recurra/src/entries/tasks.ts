@@ -1,9 +1,11 @@
 /** `recurra/tasks`: whole applications. Forecasting. */
 export { loadForecaster, trainForecaster } from "../tasks/forecast/run.ts";
 export type {
+  BacktestOrigin,
   BacktestResult,
   CalendarFeature,
   ErrorTable,
+  EvaluationResult,
   ForecastEvent,
   Forecaster,
   Forecasters,

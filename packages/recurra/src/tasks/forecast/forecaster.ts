@@ -5,6 +5,7 @@ import { addSteps, type Interval } from "../../data/interval.ts";
 import { readSeries, type Series, type SeriesSet } from "../../data/series.ts";
 import type { Split } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
+import { formatTime } from "../../data/time.ts";
 import { forecastWindows, planWindows, type Windows } from "../../data/windows.ts";
 import { seasonalNaiveForecast } from "./baselines.ts";
 import { modelFiles } from "./modelFolder.ts";
@@ -12,12 +13,13 @@ import { type Preparation, type PreparedSet, prepare } from "./preparation.ts";
 import type { ModelRecord } from "./record.ts";
 import { forecasts, score, type Trained, thinned } from "./scoring.ts";
 import type {
+  BacktestOrigin,
   BacktestResult,
+  EvaluationResult,
   Forecaster,
   ForecastOptions,
   ForecastResult,
   ForecastRow,
-  Scores,
   WindowView,
 } from "./types.ts";
 
@@ -53,12 +55,17 @@ export function createForecaster(parts: ForecasterParts): Forecaster {
         notes: [...notes, ...shortNotes],
       };
     },
-    evaluate(table): Scores {
-      const prepared = read(table);
-      return score(parts, prepared, knownWindows(prepared.set, parts));
+    evaluate(table): EvaluationResult {
+      const { prepared, notes } = readWithNotes(table);
+      const windows = knownWindows(prepared.set, parts);
+      return {
+        scores: score(parts, prepared, windows),
+        notes: [...notes, ...overlapNotes(parts.record.split, prepared.set, windows)],
+      };
     },
     backtest(table, backtestOptions = {}): BacktestResult {
-      return backtest(parts, read(table), backtestOptions);
+      const { prepared, notes } = readWithNotes(table);
+      return backtest(parts, prepared, notes, backtestOptions);
     },
     views(table, count = 4): readonly WindowView[] {
       const prepared = read(table);
@@ -162,6 +169,7 @@ function predictionRows(parts: ForecasterParts, prepared: PreparedSet, windows: 
 function backtest(
   parts: ForecasterParts,
   prepared: PreparedSet,
+  notes: readonly string[],
   { origins = 5, step }: { readonly origins?: number; readonly step?: number },
 ): BacktestResult {
   const { past, horizon } = parts.settings;
@@ -207,16 +215,46 @@ function backtest(
     origin: Int32Array.from(plans.flatMap(({ origin }) => [...origin])),
   };
   return {
-    origins: plans.map((windows) => {
-      const series = prepared.set.series[windows.series[0]!]!;
+    origins: plans.map((windows, i): BacktestOrigin => {
+      const times = Array.from(windows.origin, (origin, w) =>
+        timeAt(prepared.set.series[windows.series[w]!]!, parts.preparation.interval, origin),
+      );
       return {
-        time: timeAt(series, parts.preparation.interval, windows.origin[0]!),
+        stepsBeforeEnd: horizon + (origins - 1 - i) * stride,
+        time: times.every((time) => time === times[0]) ? times[0] : undefined,
         scores: score(parts, prepared, windows),
       };
     }),
     overall: score(parts, prepared, all),
     timed: parts.preparation.interval.kind !== "index",
+    notes: [...notes, ...overlapNotes(parts.record.split, prepared.set, all)],
   };
+}
+
+/**
+ * Whether windows forecast what the network was trained on: by the times that the record keeps of each series' training part.
+ * Without times nothing is said, for an index is no sign that two tables hold the same data.
+ */
+function overlapNotes(
+  { series: recorded }: Split,
+  set: SeriesSet,
+  { count, horizon, series, origin }: Windows,
+): string[] {
+  const training = new Map(recorded.map(({ id, train }) => [id, train]));
+  let seen = 0;
+  let last = Number.NEGATIVE_INFINITY;
+  for (let w = 0; w < count; w++) {
+    const { id, times } = set.series[series[w]!]!;
+    const { firstTime, lastTime } = training.get(id) ?? {};
+    if (times === undefined || firstTime === undefined || lastTime === undefined) continue;
+    if (times[origin[w]!]! > lastTime || times[origin[w]! + horizon - 1]! < firstTime) continue;
+    seen++;
+    last = Math.max(last, lastTime);
+  }
+  if (seen === 0) return [];
+  return [
+    `${seen} of ${count} windows forecast times of the training part, which ends at ${formatTime(last)}: what the model was trained on says little about new data`,
+  ];
 }
 
 function viewsOf(parts: ForecasterParts, prepared: PreparedSet, windows: Windows, timed: boolean): WindowView[] {

@@ -158,13 +158,26 @@ function toNetworkScale(
   kind: Settings["scale"],
 ): Float64Array {
   const columns = targets.length;
-  if (kind === "none") return series.targets;
-  if (kind === "standard")
-    return series.targets.map((value, i) => (value - mean[i % columns]!) / deviation[i % columns]!);
+  const place = (i: number) =>
+    `${source}: column ${targets[i % columns]}, series "${series.id}", timestep ${Math.floor(i / columns) + 1}`;
+  if (kind !== "log") {
+    const values =
+      kind === "none"
+        ? series.targets
+        : series.targets.map((value, i) => (value - mean[i % columns]!) / deviation[i % columns]!);
+    const large = values.findIndex((value) => !Number.isFinite(Math.fround(value)));
+    if (large < 0) return values;
+    throw new DataError({
+      where: place(large),
+      given: `${series.targets[large]}${kind === "none" ? "" : `, ${values[large]} training deviations from the mean`}`,
+      expected: `a size of at most 3.4e38${kind === "none" ? ", the largest that the network computes with, because no scale was asked for" : " deviations, the largest that the network computes with"}`,
+      mend: kind === "none" ? "use the standard scale, or give the column in another unit" : "check this value",
+    });
+  }
   return series.targets.map((value, i) => {
     if (value > 0) return Math.log(value);
     throw new DataError({
-      where: `${source}: column ${targets[i % columns]}, series "${series.id}", timestep ${Math.floor(i / columns) + 1}`,
+      where: place(i),
       given: String(value),
       expected: "a positive number, because the log scale was asked for",
       mend: "use the standard scale",

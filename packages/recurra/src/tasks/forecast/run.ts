@@ -74,7 +74,8 @@ async function* run(
   publish: (forecaster: Forecaster) => void,
 ): AsyncGenerator<ForecastEvent, void, undefined> {
   const started = performance.now();
-  const ready = await makeReady(table, options);
+  const ready = await makeReady(table, options, signal);
+  if (ready === undefined) return; // aborted, with nothing to tell of
   const { settings, features, prepared, windows, preparation } = ready;
   const model = createModel(settings, features);
   yield { event: "prepared", report: ready.record.report, parameters: model.parameterCount, settings: { ...settings } };
@@ -101,6 +102,7 @@ async function* run(
   })) {
     if (event.event === "done") {
       if (event.stopped === "loss") throw new InternalError("no loss to stop at was asked for");
+      if (epochs.length === 0) return; // aborted before there was anything to score
       outcome = { best: event.best, stopped: event.stopped };
       const metrics = {
         validation: score({ model, settings, features }, prepared, windows.validation),
@@ -139,7 +141,13 @@ function createModel(settings: Settings, features: FeatureCounts): Model {
   });
 }
 
-async function makeReady(table: Table, options: ForecastOptions): Promise<Ready> {
+/** Undefined when the signal came first. */
+async function makeReady(
+  table: Table,
+  options: ForecastOptions,
+  signal: AbortSignal | undefined,
+): Promise<Ready | undefined> {
+  if (signal?.aborted === true) return undefined;
   const all = readSeries(table, options);
   const hasMissing = options.missing === "mask" || all.series.some(({ observed }) => observed !== undefined);
   const sizes = resolveSettings(options, all.interval, hasMissing);
@@ -149,10 +157,9 @@ async function makeReady(table: Table, options: ForecastOptions): Promise<Ready>
   const { preparation, notes: fitNotes } = fitPreparation(set, split, first);
   const { prepared } = prepare(set, preparation, first);
   const features = featureCounts(preparation, first);
-  const choice =
-    options.window === undefined || options.window === "auto"
-      ? await chooseWindow(first, features, prepared, windows)
-      : undefined;
+  const toChoose = options.window === undefined || options.window === "auto";
+  const choice = toChoose ? await chooseWindow(first, features, prepared, windows, signal) : undefined;
+  if (toChoose && choice === undefined) return undefined;
   const settings = choice === undefined ? first : { ...first, window: choice.window };
   const report: PreparationReport = {
     seriesCount: set.series.length,
@@ -169,13 +176,20 @@ async function makeReady(table: Table, options: ForecastOptions): Promise<Ready>
 const probeSteps = 60;
 const probeWindows = 400;
 
-/** Trains with each window normalisation for a moment and keeps the one with the smallest scaled error on validation. */
+/** Milliseconds between looks at the signal. */
+const probeTurnMs = 20;
+
+/**
+ * Trains with each window normalisation for a moment and keeps the one with the smallest scaled error on validation.
+ * Undefined when the signal came first.
+ */
 async function chooseWindow(
   settings: Settings,
   features: FeatureCounts,
   prepared: PreparedSet,
   windows: Readonly<Record<Part, Windows>>,
-): Promise<{ window: WindowNormalization; note: string }> {
+  signal: AbortSignal | undefined,
+): Promise<{ window: WindowNormalization; note: string } | undefined> {
   const candidates: WindowNormalization[] =
     settings.season > 1 && settings.past > settings.season
       ? ["last", "season", "standard"]
@@ -191,10 +205,13 @@ async function chooseWindow(
       batchSize: settings.batchSize,
       stepsPerEpoch: probeSteps,
       learningRate: settings.learningRate,
+      progressEveryMs: probeTurnMs,
+      signal,
     });
     for await (const _ of probe) {
       // Only the weights at the end matter.
     }
+    if (signal?.aborted === true) return undefined;
     results.push({
       window,
       error: score({ model, settings: tried, features }, prepared, thinned(judged, probeWindows)).model.scaled.mae,

@@ -21,7 +21,7 @@ export interface WindowForecast {
   readonly window: number;
   readonly series: number;
   readonly origin: number;
-  /** [horizon, targets] */
+  /** [horizon, targets]; see `ForecastOptions.quantiles` for when it is the median. */
   readonly point: Float64Array;
   /** [horizon, targets, quantiles], ascending at each place. */
   readonly quantiles: Float64Array;
@@ -39,6 +39,8 @@ export function* forecasts(
   const { model, settings, features } = trained;
   const { horizon, outputSegment, quantiles } = settings;
   const { targets } = features;
+  // Trained for the absolute error, the point forecast is a median too; a second one beside it could lie outside the quantiles.
+  const median = settings.loss === "mae" ? quantiles.indexOf(0.5) : -1;
   const feeder = new Feeder(prepared, windows, settings, features, withFuture);
   const perBatch = Math.max(1, Math.floor(rowsAtOnce / targets));
   const width = outputSegment * (1 + quantiles.length);
@@ -65,6 +67,7 @@ export function* forecasts(
           }
           // Sorted, quantiles cannot cross; sorting never makes the pinball loss worse (Chernozhukov et al. 2010).
           if (quantiles.length > 1) levels.subarray(slot * quantiles.length, (slot + 1) * quantiles.length).sort();
+          if (median >= 0) point[slot] = levels[slot * quantiles.length + median]!;
         }
       }
       const window = picks[i]!;

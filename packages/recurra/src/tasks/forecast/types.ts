@@ -42,7 +42,10 @@ export interface ForecastOptions {
   readonly stride?: number;
   /** Timesteps in a season, for the seasonal-naive baseline and MASE. Default: from the sampling interval. */
   readonly season?: number;
-  /** Quantiles to forecast, ascending. Default: the point forecast only. */
+  /**
+   * Quantiles to forecast, ascending. Default: the point forecast only. With 0.5 among them and the loss "mae", the default, the
+   * point forecast is that median, so it always lies between the others; with another loss it is an output of its own.
+   */
   readonly quantiles?: readonly number[];
   /** Parts of the time axis: fractions that sum to at most 1, or whole numbers of timesteps. Default 0.7 / 0.1 / 0.2. */
   readonly split?: { readonly train: number; readonly validation: number; readonly test: number };
@@ -65,7 +68,7 @@ export interface ForecastOptions {
   /** Largest norm of the whole gradient. */
   readonly clipNorm?: number;
   readonly seed?: number;
-  /** Only plain multiply-add arithmetic: the same bits on every machine. */
+  /** Only plain multiply-adds: the same bits from the compiled code on every machine. */
   readonly strict?: boolean;
 }
 
@@ -169,12 +172,29 @@ export interface ForecastResult {
   readonly notes: readonly string[];
 }
 
+export interface EvaluationResult {
+  readonly scores: Scores;
+  /** What was found and done, for people; also how many windows forecast times of the training part. */
+  readonly notes: readonly string[];
+}
+
+/** The timestep from which the forecasts of all series start, counted back from the end of each. */
+export interface BacktestOrigin {
+  /** Timesteps from the origin to the end of the series; at least the horizon. */
+  readonly stepsBeforeEnd: number;
+  /** Milliseconds UTC, or the index of the timestep; undefined where it differs because the series end at different times. */
+  readonly time: number | undefined;
+  readonly scores: Scores;
+}
+
 export interface BacktestResult {
-  /** One entry per origin: the timestep from which the forecast starts. */
-  readonly origins: readonly { readonly time: number; readonly scores: Scores }[];
+  /** In order of time. */
+  readonly origins: readonly BacktestOrigin[];
   readonly overall: Scores;
   /** Whether the origins' `time` is a time or an index. */
   readonly timed: boolean;
+  /** As those of an evaluation. */
+  readonly notes: readonly string[];
 }
 
 /** Actual values and forecasts of one window, in original units, for charts. */
@@ -198,8 +218,8 @@ export interface Forecaster {
   /** Forecast the `horizon` timesteps after the end of each series in the table. */
   predict(table: Table): ForecastResult;
   /** Errors on every window of the table whose future is known. */
-  evaluate(table: Table): Scores;
-  /** Rolling origin: forecasts from every `step`-th timestep of the last part of the table. */
+  evaluate(table: Table): EvaluationResult;
+  /** Rolling origin: forecasts from `origins` timesteps, `step` apart, the last one a horizon before the end of each series. */
   backtest(table: Table, options?: { readonly origins?: number; readonly step?: number }): BacktestResult;
   /** Example windows of a part of the data it was trained on, or of the table's end, for a chart. */
   views(table: Table, count?: number): readonly WindowView[];
@@ -208,7 +228,8 @@ export interface Forecaster {
 }
 
 /**
- * A run in progress: iterate over it for events; `forecaster()` gives the best model so far, also after an abort.
+ * A run in progress: iterate over it for events; `forecaster()` gives the best model so far, also after an abort. A run that is
+ * aborted before its first epoch is finished ends without the event "done": there is nothing to score or to save.
  *
  *     const run = trainForecaster(table, { target: "OT", horizon: 24, past: 96 });
  *     for await (const event of run) console.log(event);
