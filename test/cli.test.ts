@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it } from "vitest";
 import { main } from "../packages/cli/src/main.ts";
+import { forecastRows } from "../packages/cli/src/options/forecast.ts";
 import { withDatabase } from "../packages/cli/src/read/duckdb.ts";
 import { type FakeIo, fakeIo } from "../packages/cli/test-support/fakes.ts";
 import { folderWith, writeParquet } from "../packages/cli/test-support/files.ts";
@@ -82,6 +83,7 @@ describe("recurra on real data", () => {
           model: expect.objectContaining({ ...errors, quantileLoss: expect.any(Number), coverage: expect.any(Number) }),
         },
       },
+      notes: [expect.stringMatching(/^186 of 271 windows forecast times of the training part, /)],
     });
 
     io = fakeIo();
@@ -190,6 +192,66 @@ describe("recurra on real data", () => {
     expect(JSON.parse(out.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ event: "done", stopped: "aborted" });
     expect(await run("predict", at("model"), at("good.csv"))).toBe(0);
     expect(io.out().trimEnd().split("\n").length).toBe(7);
+  });
+});
+
+describe("recurra, stopped or asked for less", () => {
+  it("saves nothing on Ctrl-C during the short trial", async () => {
+    const onInterrupt = (listener: () => void) => {
+      setTimeout(listener, 0); // at the first turn that the trial gives
+      return () => {};
+    };
+    io = { ...io, onInterrupt };
+    expect(await run("train", at("good.csv"), ...small, "--window", "auto", "--hidden", "64", "--out", at("m"))).toBe(
+      130,
+    );
+    expect(io.out()).toBe("");
+    expect(io.err()).toMatch(/\nstopped before the end of the first epoch: nothing was saved\n$/);
+    expect(existsSync(at("m"))).toBe(false);
+  });
+
+  it("trains without a test part, and says what that means", async () => {
+    expect(await run("train", at("good.csv"), ...small, "--split", "0.8,0.2,0", "--out", at("m"))).toBe(0);
+    expect(io.out()).toContain("\nThere is no test part, so nothing is said about new data.\n");
+  });
+
+  it("names the defaults of the library in its help", async () => {
+    expect(
+      await run(
+        "train",
+        at("good.csv"),
+        "--target",
+        "y",
+        "--horizon",
+        "6",
+        "--window",
+        "last",
+        "--epochs",
+        "1",
+        "--json",
+        "--out",
+        at("m"),
+      ),
+    ).toBe(0);
+    const { settings } = JSON.parse(io.out().split("\n")[0] ?? "");
+    const fields = [
+      "missing",
+      "window",
+      "split",
+      "quantiles",
+      "season",
+      "segment",
+      "past",
+      "epochs",
+      "patience",
+      "calendar",
+    ];
+    for (const [field, { help }] of Object.entries(forecastRows)) {
+      const told = /\(default: ([^ ,]+)\)$/.exec(help)?.[1];
+      if (told === undefined || fields.includes(field)) continue;
+      const value = settings[field];
+      expect([field, told]).toEqual([field, typeof value === "boolean" ? (value ? "yes" : "no") : String(value)]);
+    }
   });
 });
 
@@ -376,7 +438,7 @@ describe("bad input", () => {
       "good.csv",
       ["--horzon", "3"],
       2,
-      "recurra: option --horzon is unknown, expected --horizon.\nDid you mean --horizon?\n",
+      "recurra: option --horzon is unknown, expected an option of this command.\nDid you mean --horizon?\n",
     ],
     [
       "good.csv",
@@ -406,13 +468,13 @@ describe("bad input", () => {
       "good.csv",
       ["--learning-rate", "1e6", "--strict"],
       1,
-      "recurra: training step 2: the loss is 3.39e+6, after 0.884 at the start, expected a loss that falls.\nTraining diverges: lower the learning rate (now 1000000) or clip the gradient by norm.\n",
+      "recurra: training step 2: the loss is 5.60e+6, after 0.845 at the start, expected a loss that falls.\nTraining diverges: lower the learning rate (now 1000000) or clip the gradient by norm.\n",
     ],
     [
       "good.csv",
       ["--learning-rate", "1e3", "--strict"],
       1,
-      "recurra: training step 3: the loss is 2.08e+3, after 0.884 at the start, expected a loss that falls.\nTraining diverges: lower the learning rate (now 1000) or clip the gradient by norm.\n",
+      "recurra: training step 3: the loss is 2.41e+3, after 0.845 at the start, expected a loss that falls.\nTraining diverges: lower the learning rate (now 1000) or clip the gradient by norm.\n",
     ],
     [
       "good.csv",

@@ -17,6 +17,8 @@ export interface Io {
   readonly onInterrupt: (listener: () => void) => () => void;
   /** Gives the system a turn, so that a pending Ctrl-C is seen. */
   readonly turn: () => Promise<void>;
+  /** How people call this program again: `recurra`, or through npm when it was started so. */
+  readonly command: string;
   /** Ends the program at once. */
   readonly exit: (code: number) => void;
 }
@@ -31,8 +33,14 @@ export function processIo(): Io {
       return () => process.off("SIGINT", listener);
     },
     turn: () => new Promise((resolve) => setImmediate(resolve)),
+    command: commandOf(process.env),
     exit: (code) => process.exit(code),
   };
+}
+
+/** Started by npm, the command need not be on the path of the shell; npx finds it. */
+export function commandOf(env: Readonly<Record<string, string | undefined>>): string {
+  return (env["npm_execpath"] ?? env["npm_lifecycle_event"]) === undefined ? "recurra" : "npx recurra";
 }
 
 function output(stream: NodeJS.WriteStream): Output {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FakeIo, fakeIo, fakeLibrary, fakeScores } from "../test-support/fakes.ts";
 import { folderWith } from "../test-support/files.ts";
+import { commandOf } from "./io.ts";
 import { runProgram } from "./program.ts";
 
 const csv = `date,OT\n${Array.from({ length: 48 }, (_, k) => `2016-07-0${1 + Math.floor(k / 24)} ${String(k % 24).padStart(2, "0")}:00:00,${k}`).join("\n")}\n`;
@@ -55,8 +56,8 @@ describe("recurra train", () => {
 
       model: model
       chart: model/forecast.svg
-      next:  recurra predict model FILE --out forecast.csv
-             recurra evaluate model FILE
+      next:  recurra predict model data.csv
+             recurra backtest model data.csv
              recurra show model
       "
     `);
@@ -84,6 +85,18 @@ describe("recurra train", () => {
       model: `${folder}/model`,
       chart: `${folder}/model/forecast.svg`,
     });
+  });
+
+  it("names commands that work as typed: through npx where npm started it, and with the query in quotes", async () => {
+    io = { ...fakeIo(), command: commandOf({ npm_lifecycle_event: "quickstart" }) };
+    const query = `SELECT * FROM "${folder}/data.csv"`;
+    const options = ["--target", "OT", "--horizon", "24", "--out", `${folder}/my model`];
+    expect(await run("train", "--sql", query, ...options)).toBe(0);
+    const again = `'my model' --sql 'SELECT * FROM "data.csv"'`;
+    expect(told(io.out())).toContain(
+      `next:  npx recurra predict ${again}\n       npx recurra backtest ${again}\n       npx recurra show 'my model'\n`,
+    );
+    expect([{ npm_execpath: "npm" }, {}].map(commandOf)).toEqual(["npx recurra", "recurra"]);
   });
 
   it("draws a bar on a terminal and prints nothing with --quiet", async () => {
@@ -247,6 +260,7 @@ describe("recurra with a stored model", () => {
   it("evaluates and backtests", async () => {
     expect(await run("evaluate", `${folder}/model`, `${folder}/data.csv`)).toBe(0);
     expect(await run("backtest", `${folder}/model`, `${folder}/data.csv`, "--origins", "2", "--step", "12")).toBe(0);
+    expect(io.err()).toBe("note: OT: 1 missing value interpolated\n".repeat(2));
     expect(told(io.out())).toMatchInlineSnapshot(`
       "                     MAE    RMSE   sMAPE    MASE  quantile loss  coverage
       data.csv
@@ -266,6 +280,18 @@ describe("recurra with a stored model", () => {
       the model has the smallest MAE from 2 of 2 origins
       "
     `);
+  });
+
+  it("puts the notes of an evaluation and a backtest into the last JSON event too", async () => {
+    const notes = ["OT: 1 missing value interpolated"];
+    await run("evaluate", `${folder}/model`, `${folder}/data.csv`, "--json");
+    expect(JSON.parse(lines().at(-1) ?? "")).toEqual({ event: "done", metrics: { data: fakeScores }, notes });
+    io = fakeIo();
+    await run("backtest", `${folder}/model`, `${folder}/data.csv`, "--json", "--origins", "1");
+    expect(lines().map((line) => JSON.parse(line))).toEqual([
+      { event: "origin", time: "2020-01-01 00:00:00", stepsBeforeEnd: 24, metrics: fakeScores },
+      { event: "done", metrics: { overall: fakeScores }, notes },
+    ]);
   });
 
   it("shows what the model is", async () => {
@@ -300,7 +326,10 @@ describe("recurra, misused", () => {
       ["trian", "x.csv"],
       'command "trian" is unknown, expected one of train, predict, evaluate, backtest, show.\nDid you mean train?',
     ],
-    [["train", "x.csv", "--horzon", "3"], "option --horzon is unknown, expected --horizon.\nDid you mean --horizon?"],
+    [
+      ["train", "x.csv", "--horzon", "3"],
+      "option --horzon is unknown, expected an option of this command.\nDid you mean --horizon?",
+    ],
     [
       ["train", "x.csv", "--zzzzzzzz"],
       "option --zzzzzzzz is unknown, expected an option of this command.\nSee recurra train --help.",
@@ -329,7 +358,15 @@ describe("recurra, misused", () => {
   it("prints help and its version, and ends with 0", async () => {
     expect(await run("--help")).toBe(0);
     expect(io.out()).toContain("recurra train data.csv --target OT --horizon 24 --past 96");
+    io = fakeIo();
     expect(await run("train", "--help")).toBe(0);
+    expect(io.out().match(/^\w.*:$/gm)).toEqual([
+      ...["Arguments:", "What to forecast:", "Columns of the data:", "Preparation:", "Network:"],
+      ...["Training:", "Reading:", "Results:", "Options:"],
+    ]);
+    expect(io.out().replace(/\s+/g, " ")).toContain(
+      "--strict only plain multiply-adds: the same bits from the compiled code on every machine",
+    );
     io = fakeIo();
     expect(await run("--version")).toBe(0);
     expect(io.out()).toMatch(/^\d+\.\d+\.\d+\n$/);

@@ -3,7 +3,7 @@ import { Command, CommanderError } from "commander";
 import type { ForecastOptions } from "recurra/tasks";
 import { reportFailure } from "./failure.ts";
 import { type Context, exitCodes } from "./library.ts";
-import { forecastFields, forecastRows } from "./options/forecast.ts";
+import { forecastFields, forecastGroups, forecastRows } from "./options/forecast.ts";
 import { type ReadingFlags, readingRows } from "./options/reading.ts";
 import { usageError } from "./usage.ts";
 import { version } from "./version.ts";
@@ -47,11 +47,16 @@ function buildProgram(context: Context, finish: (code: number) => void): Command
     "[FILE...]",
     "data files or globs",
   );
-  for (const field of forecastFields) {
-    const { flag, value, help } = forecastRows[field];
-    train.option(value === undefined ? flag : `${flag} <${value}>`, help);
+  for (const [heading, fields] of Object.entries(forecastGroups)) {
+    train.optionsGroup(heading);
+    for (const field of fields) {
+      const { flag, value, help } = forecastRows[field];
+      train.option(value === undefined ? flag : `${flag} <${value}>`, help);
+    }
   }
+  train.optionsGroup("Reading:");
   addReading(train)
+    .optionsGroup("Results:")
     .option("--out <FOLDER>", "folder of the model (default: runs/<file>-<target>)")
     .option("--overwrite", "replace a model that is there already")
     .option("--json", "one JSON object per event")

@@ -59,7 +59,7 @@ function unknown(where: string, name: string, known: readonly string[], help: st
   return new OptionError({
     where,
     given: "unknown",
-    expected: list ? `one of ${known.join(", ")}` : near === undefined ? "an option of this command" : near,
+    expected: list ? `one of ${known.join(", ")}` : "an option of this command",
     mend: near === undefined ? help : `did you mean ${near}?`,
   });
 }

@@ -41,6 +41,7 @@ export function fakeIo({
       return () => listeners.delete(listener);
     },
     turn: async () => {},
+    command: "recurra",
     exit: (code) => void exits.push(code),
     out: () => out,
     err: () => err,
@@ -175,17 +176,19 @@ function fakeForecaster(options: ForecastOptions, tables: Table[]): Forecaster {
     },
     evaluate: (table) => {
       tables.push(table);
-      return fakeScores;
+      return { scores: fakeScores, notes: ["OT: 1 missing value interpolated"] };
     },
     backtest: (table, { origins = 2, step = 24 } = {}) => {
       tables.push(table);
       return {
         origins: Array.from({ length: origins }, (_, k) => ({
+          stepsBeforeEnd: options.horizon + (origins - 1 - k) * step,
           time: Date.UTC(2020, 0, 1) + k * step * 3_600_000,
           scores: fakeScores,
         })),
         overall: fakeScores,
         timed: true,
+        notes: ["OT: 1 missing value interpolated"],
       };
     },
     views: () => [fakeView({ target, horizon: options.horizon })],

@@ -1,5 +1,5 @@
 /** `recurra backtest`: the model as if it had been asked again and again, from one origin after the other. */
-import type { BacktestResult } from "recurra/tasks";
+import type { BacktestOrigin, BacktestResult } from "recurra/tasks";
 import { type Context, exitCodes } from "../library.ts";
 import { count } from "../options/values.ts";
 import { alignTable, counted, short, timestamp, timeWriter } from "../report/numbers.ts";
@@ -21,29 +21,28 @@ export async function backtest(
   const step = flags.step === undefined ? {} : { step: count("--step", flags.step) };
   const { forecaster, table } = await modelAndTable(model, files, flags, library);
   const result = forecaster.backtest(table, { ...origins, ...step });
+  for (const note of result.notes) io.stderr.write(`note: ${note}\n`);
   io.stdout.write(flags.json === true ? jsonLines(result) : tables(result));
   return exitCodes.done;
 }
 
-function jsonLines({ origins, overall, timed }: BacktestResult): string {
+function jsonLines({ origins, overall, timed, notes }: BacktestResult): string {
   const lines = [
-    ...origins.map(({ time, scores }) => ({
+    ...origins.map(({ time, stepsBeforeEnd, scores }) => ({
       event: "origin",
-      time: timed ? timestamp(time, true) : time,
+      time: time !== undefined && timed ? timestamp(time, true) : time,
+      stepsBeforeEnd,
       metrics: scores,
     })),
-    { event: "done", metrics: { overall } },
+    { event: "done", metrics: { overall }, notes },
   ];
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
 function tables({ origins, overall, timed }: BacktestResult): string {
-  const written = timeWriter(
-    origins.map(({ time }) => time),
-    timed,
-  );
-  const rows = origins.map(({ time, scores: { model, seasonalNaive, lastValue } }) => [
-    written(time),
+  const label = originLabels(origins, timed);
+  const rows = origins.map(({ scores: { model, seasonalNaive, lastValue } }, k) => [
+    label[k]!,
     ...[model, seasonalNaive, lastValue].map(({ mae }) => short(mae)),
   ]);
   const won = origins.filter(
@@ -54,4 +53,11 @@ function tables({ origins, overall, timed }: BacktestResult): string {
     scoreTable([["all origins", overall]]),
     `the model has the smallest MAE from ${won} of ${counted(origins.length, "origin")}\n`,
   ].join("\n");
+}
+
+/** Times, where all series share them; otherwise how far before the end of each series its forecast starts. */
+function originLabels(origins: readonly BacktestOrigin[], timed: boolean): readonly string[] {
+  const times = origins.flatMap(({ time }) => time ?? []);
+  if (times.length === origins.length) return times.map(timeWriter(times, timed));
+  return origins.map(({ stepsBeforeEnd }) => `${counted(stepsBeforeEnd, "step")} before the end`);
 }

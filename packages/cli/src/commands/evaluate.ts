@@ -10,10 +10,11 @@ export async function evaluate(
   { io, library }: Context,
 ): Promise<number> {
   const { forecaster, table } = await modelAndTable(model, files, flags, library);
-  const scores = forecaster.evaluate(table);
+  const { scores, notes } = forecaster.evaluate(table);
+  for (const note of notes) io.stderr.write(`note: ${note}\n`);
   io.stdout.write(
     flags.json === true
-      ? `${JSON.stringify({ event: "done", metrics: { data: scores } })}\n`
+      ? `${JSON.stringify({ event: "done", metrics: { data: scores }, notes })}\n`
       : scoreTable([[table.source, scores]]),
   );
   return exitCodes.done;

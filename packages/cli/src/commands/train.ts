@@ -46,7 +46,7 @@ export async function train(
     table.source,
   );
   try {
-    return await trainAndSave({ table, options, folder, reading }, reporter, context);
+    return await trainAndSave({ table, options, folder, reading, data: sameData(source) }, reporter, context);
   } finally {
     reporter.close();
   }
@@ -57,10 +57,12 @@ interface Job {
   readonly options: ForecastOptions;
   readonly folder: string;
   readonly reading: Reading;
+  /** Arguments that name the same data again. */
+  readonly data: readonly string[];
 }
 
 async function trainAndSave(
-  { table, options, folder, reading }: Job,
+  { table, options, folder, reading, data }: Job,
   reporter: Reporter,
   { io, library }: Context,
 ): Promise<number> {
@@ -82,7 +84,7 @@ async function trainAndSave(
     saveModel(folder, forecaster, chart, reading);
     if (abort.signal.aborted) reporter.note(`stopped on request; the best model so far is in ${folder}`);
     if (done !== undefined)
-      reporter.done(done, { model: folder, chart: chart === undefined ? undefined : `${folder}/${chartName}` });
+      reporter.done(done, { model: folder, chart: chart === undefined ? undefined : `${folder}/${chartName}`, data });
     return abort.signal.aborted ? exitCodes.interrupted : exitCodes.done;
   } finally {
     ignoreInterrupts();
@@ -123,4 +125,8 @@ function defaultFolder(source: DataSource, { target }: ForecastOptions): string 
   const targets = list(target);
   const name = `${stem}-${targets.length > 3 ? `${targets.length}-columns` : targets.join("-")}`;
   return `runs/${name.replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^[._-]+/, "")}`;
+}
+
+function sameData(source: DataSource): readonly string[] {
+  return source.kind === "sql" ? ["--sql", source.sql] : source.patterns;
 }

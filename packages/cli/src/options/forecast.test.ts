@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { messageOf } from "../../test-support/files.ts";
-import { forecastRows, parseForecastOptions } from "./forecast.ts";
+import { forecastFields, forecastGroups, forecastRows, parseForecastOptions } from "./forecast.ts";
 import { parseSource, rolesOf } from "./reading.ts";
 
 const needed = { target: "OT", horizon: "24" };
@@ -91,6 +91,23 @@ describe("parseForecastOptions", () => {
   });
 
   it.each([
+    ["0.8,0.2,0", { train: 0.8, validation: 0.2, test: 0 }],
+    ["0.8,0,0.2", { train: 0.8, validation: 0, test: 0.2 }],
+    ["1,0,0", { train: 1, validation: 0, test: 0 }],
+    ["500,100,0", { train: 500, validation: 100, test: 0 }],
+  ])("takes the split %s: validation and test may be left out", (text, split) => {
+    expect(parseForecastOptions({ ...needed, split: text })).toMatchObject({ split });
+  });
+
+  it.each(["0,0.5,0.5", "0.8,0.2,-0.1", "0.8,0.2", "500.5,100,0", "0.8,,0.2"])("refuses the split %s", async (text) => {
+    expect(await refusal({ split: text })).toMatch(/^OptionError: --split is /);
+  });
+
+  it("has every option below one heading of the help", () => {
+    expect(Object.values(forecastGroups).flat().sort()).toEqual([...forecastFields].sort());
+  });
+
+  it.each([
     [
       { horizon: "0" },
       "OptionError: --horizon is 0, expected 1, 2, 3, ….\nGive --horizon a whole number of at least 1.",
@@ -124,7 +141,7 @@ describe("parseForecastOptions", () => {
     ],
     [
       { split: "0.7,0.4,0.2" },
-      "OptionError: --split is 0.7,0.4,0.2, expected three shares that sum to at most 1, or three whole numbers of timesteps.\nWrite for example --split 0.7,0.1,0.2 or --split 8640,2880,2880: training, validation, test.",
+      "OptionError: --split is 0.7,0.4,0.2, expected three shares that sum to at most 1, or three whole numbers of timesteps, with a training part.\nWrite for example --split 0.7,0.1,0.2 or --split 8640,2880,2880: training, validation, test.",
     ],
     [{ loss: "msee" }, 'OptionError: --loss is unknown: "msee", expected one of mse, mae, huber.\nDid you mean "mse"?'],
     [

@@ -89,7 +89,12 @@ export const forecastRows: Rows = {
     help: "forecast the difference to: none, lastValue, seasonalNaive, seasonalBlend (default: none)",
     parse: choice(["none", "lastValue", "seasonalNaive", "seasonalBlend"]),
   },
-  segment: { flag: "--segment", value: "N", help: "timesteps cut into one step of the recurrence", parse: count },
+  segment: {
+    flag: "--segment",
+    value: "N",
+    help: "timesteps cut into one step of the recurrence (default: from past and season)",
+    parse: count,
+  },
   stride: { flag: "--stride", value: "N", help: "timesteps between two training windows (default: 1)", parse: count },
   season: {
     flag: "--season",
@@ -100,7 +105,7 @@ export const forecastRows: Rows = {
   quantiles: {
     flag: "--quantiles",
     value: "LEVELS",
-    help: "quantiles to forecast, for example 0.1,0.5,0.9",
+    help: "quantiles to forecast, for example 0.1,0.5,0.9 (default: none)",
     parse: quantiles,
   },
   split: {
@@ -112,20 +117,40 @@ export const forecastRows: Rows = {
   cell: {
     flag: "--cell",
     value: "NAME",
-    help: `recurrent cell: ${Object.keys(cells).join(", ")}`,
+    help: `recurrent cell: ${Object.keys(cells).join(", ")} (default: gru)`,
     parse: choice(Object.keys(cells)),
   },
-  hiddenSize: { flag: "--hidden", value: "N", help: "size of the hidden state", parse: count },
-  depth: { flag: "--depth", value: "N", help: "recurrent layers on top of each other", parse: count },
-  dropout: { flag: "--dropout", value: "P", help: "share of values dropped while training", parse: share },
-  loss: { flag: "--loss", value: "NAME", help: "mse, mae or huber", parse: choice(["mse", "mae", "huber"]) },
-  learningRate: { flag: "--learning-rate", value: "X", help: "step size of the optimizer", parse: positive },
-  batchSize: { flag: "--batch-size", value: "N", help: "windows per training step", parse: count },
-  epochs: { flag: "--epochs", value: "N", help: "passes over the training windows, at most", parse: count },
+  hiddenSize: { flag: "--hidden", value: "N", help: "size of the hidden state (default: 128)", parse: count },
+  depth: { flag: "--depth", value: "N", help: "recurrent layers on top of each other (default: 1)", parse: count },
+  dropout: {
+    flag: "--dropout",
+    value: "P",
+    help: "share of values dropped while training (default: 0.3)",
+    parse: share,
+  },
+  loss: {
+    flag: "--loss",
+    value: "NAME",
+    help: "mse, mae or huber (default: mae)",
+    parse: choice(["mse", "mae", "huber"]),
+  },
+  learningRate: {
+    flag: "--learning-rate",
+    value: "X",
+    help: "step size of the optimizer (default: 0.002)",
+    parse: positive,
+  },
+  batchSize: { flag: "--batch-size", value: "N", help: "windows per training step (default: 64)", parse: count },
+  epochs: {
+    flag: "--epochs",
+    value: "N",
+    help: "passes over the training windows, at most (default: from their number)",
+    parse: count,
+  },
   patience: {
     flag: "--patience",
     value: "N",
-    help: "epochs without a better validation loss before it stops",
+    help: "epochs without a better validation loss before it stops (default: from the windows' number)",
     parse: count,
   },
   windowsPerEpoch: {
@@ -146,9 +171,28 @@ export const forecastRows: Rows = {
     help: "decay of the moving average of the weights, 0 for none (default: 0.99)",
     parse: share,
   },
-  clipNorm: { flag: "--clip-norm", value: "X", help: "largest norm of the whole gradient", parse: positive },
-  seed: { flag: "--seed", value: "N", help: "the same seed repeats the run exactly", parse: seed },
-  strict: { flag: "--strict", help: "the same bits on every machine, at some cost in speed" },
+  clipNorm: {
+    flag: "--clip-norm",
+    value: "X",
+    help: "largest norm of the whole gradient (default: 1)",
+    parse: positive,
+  },
+  seed: { flag: "--seed", value: "N", help: "the same seed repeats the run exactly (default: 1)", parse: seed },
+  strict: { flag: "--strict", help: "only plain multiply-adds: the same bits from the compiled code on every machine" },
+};
+
+/** The headings of the help, in order, and what stands below each; every field once. */
+export const forecastGroups: Readonly<Record<string, readonly (keyof ForecastOptions)[]>> = {
+  "What to forecast:": ["target", "horizon", "quantiles"],
+  "Columns of the data:": [
+    ...(["time", "series", "pastCovariates", "futureCovariates", "staticCovariates", "categorical"] as const),
+  ],
+  "Preparation:": ["split", "missing", "scale", "window", "residual", "season", "calendar"],
+  "Network:": ["past", "segment", "cell", "hiddenSize", "depth", "dropout", "channelEmbedding"],
+  "Training:": [
+    ...(["epochs", "patience", "loss", "learningRate", "batchSize", "stride", "windowsPerEpoch"] as const),
+    ...(["averageDecay", "clipNorm", "seed", "strict"] as const),
+  ],
 };
 
 export const forecastFields = Object.keys(forecastRows) as readonly (keyof ForecastOptions)[]; // the keys of the table above

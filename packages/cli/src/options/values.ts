@@ -119,18 +119,19 @@ export interface Split {
   readonly test: number;
 }
 
-/** Three parts of the time axis: shares that sum to at most 1, or whole numbers of timesteps. */
+/** Three parts of the time axis: shares that sum to at most 1, or whole numbers of timesteps. All but training may be 0. */
 export const split: Parse<Split> = (flag, given) => {
   const parts = given.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
   const [train, validation, test] = parts;
   const sum = parts.reduce((total, part) => total + part, 0);
-  const shares = parts.every((part) => part > 0 && part < 1) && sum <= 1 + 1e-9;
-  const counts = parts.every((part) => Number.isSafeInteger(part) && part >= 1);
-  if (parts.length === 3 && (shares || counts)) return { train: train!, validation: validation!, test: test! };
+  const shares = sum <= 1 + 1e-9;
+  const counts = parts.every(Number.isSafeInteger);
+  if (parts.length === 3 && parts.every((part) => part >= 0) && train! > 0 && (shares || counts))
+    return { train: train!, validation: validation!, test: test! };
   throw new OptionError({
     where: flag,
     given: shown(given),
-    expected: "three shares that sum to at most 1, or three whole numbers of timesteps",
+    expected: "three shares that sum to at most 1, or three whole numbers of timesteps, with a training part",
     mend: `write for example ${flag} 0.7,0.1,0.2 or ${flag} 8640,2880,2880: training, validation, test`,
   });
 };

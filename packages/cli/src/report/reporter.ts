@@ -12,6 +12,8 @@ export type EpochEvent = Extract<ForecastEvent, { event: "epoch" }>;
 export interface Saved {
   readonly model: string;
   readonly chart: string | undefined;
+  /** What to name on the command line for the same data again. */
+  readonly data: readonly string[];
 }
 
 export interface Reporter {
@@ -74,7 +76,7 @@ function barReporter(io: Io, source: string): Reporter {
     stopped: note,
     done: (event, saved) => {
       bar.finish();
-      io.stdout.write(describeResult(event, saved));
+      io.stdout.write(describeResult(event, saved, io.command));
     },
     close: () => bar.finish(),
   };
@@ -100,7 +102,7 @@ function lineReporter(io: Io, source: string): Reporter {
     stopped: noteTo(io),
     done: (event, saved) => {
       if (last !== undefined && last.epoch > told) tell(last);
-      stdout.write(describeResult(event, saved));
+      stdout.write(describeResult(event, saved, io.command));
     },
     close: () => {},
   };
@@ -128,7 +130,13 @@ const endings: Readonly<Record<DoneEvent["stopped"], string>> = {
   aborted: "on request",
 };
 
-function describeResult({ metrics, best, stopped, seconds, verdict }: DoneEvent, { model, chart }: Saved): string {
+function describeResult(
+  { metrics, best, stopped, seconds, verdict }: DoneEvent,
+  saved: Saved,
+  command: string,
+): string {
+  const { model, chart, data } = saved;
+  const again = [argument(model), ...data.map(argument)].join(" ");
   const table = scoreTable([
     ["validation", metrics.validation],
     ["test", metrics.test],
@@ -141,9 +149,9 @@ function describeResult({ metrics, best, stopped, seconds, verdict }: DoneEvent,
     "",
     `model: ${model}`,
     ...(chart === undefined ? [] : [`chart: ${chart}`]),
-    `next:  recurra predict ${argument(model)} FILE --out forecast.csv`,
-    `       recurra evaluate ${argument(model)} FILE`,
-    `       recurra show ${argument(model)}`,
+    `next:  ${command} predict ${again}`,
+    `       ${command} backtest ${again}`,
+    `       ${command} show ${argument(model)}`,
     "",
   ].join("\n");
 }
