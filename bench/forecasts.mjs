@@ -23,7 +23,9 @@ const { values } = parseArgs({
   },
 });
 if (values.data === undefined) {
-  process.stderr.write("forecasts: --data is missing, expected the folder with the data sets.\nGive it as --data FOLDER.\n");
+  process.stderr.write(
+    "forecasts: --data is missing, expected the folder with the data sets.\nGive it as --data FOLDER.\n",
+  );
   process.exit(2);
 }
 
@@ -58,8 +60,31 @@ const rows = [
   {
     name: "etth1-all-96-long",
     args: [
-      ...etth1, "--target", allColumns, "--horizon", "96", "--past", "480", "--segment", "48", "--window", "season", "--hidden", "192",
-      "--dropout", "0.5", "--average-decay", "0.995", "--windows-per-epoch", "4000", "--channel-embedding", "no", "--epochs", "12", "--patience", "4",
+      ...etth1,
+      "--target",
+      allColumns,
+      "--horizon",
+      "96",
+      "--past",
+      "480",
+      "--segment",
+      "48",
+      "--window",
+      "season",
+      "--hidden",
+      "192",
+      "--dropout",
+      "0.5",
+      "--average-decay",
+      "0.995",
+      "--windows-per-epoch",
+      "4000",
+      "--channel-embedding",
+      "no",
+      "--epochs",
+      "12",
+      "--patience",
+      "4",
     ],
     measures: [{ name: "scaled MSE", of: (e) => e.scaled.mse, reach: 0.35 }],
     published: "SegRNN .341 (past 720)",
@@ -67,9 +92,36 @@ const rows = [
   {
     name: "m4-hourly",
     args: [
-      "--sql", m4, "--series", "id", "--target", "value", "--season", "24", "--horizon", "48", "--past", "336", "--segment", "24",
-      "--split", "100000,48,48", "--scale", "log", "--window", "mean", "--residual", "seasonalBlend", "--dropout", "0.2",
-      "--batch-size", "128", "--windows-per-epoch", "19200", "--epochs", "8",
+      "--sql",
+      m4,
+      "--series",
+      "id",
+      "--target",
+      "value",
+      "--season",
+      "24",
+      "--horizon",
+      "48",
+      "--past",
+      "336",
+      "--segment",
+      "24",
+      "--split",
+      "100000,48,48",
+      "--scale",
+      "log",
+      "--window",
+      "mean",
+      "--residual",
+      "seasonalBlend",
+      "--dropout",
+      "0.2",
+      "--batch-size",
+      "128",
+      "--windows-per-epoch",
+      "19200",
+      "--epochs",
+      "8",
     ],
     measures: [
       { name: "sMAPE", of: (e) => e.smape, reach: 11 },
@@ -80,16 +132,44 @@ const rows = [
   {
     name: "exchange-rate",
     args: [
-      join(data, "exchange-rate/exchange_rate.txt"), "--format", "csv", "--no-header", "--target",
-      Array.from({ length: 8 }, (_, i) => `column${i}`).join(","), "--split", "0.6,0.2,0.2", "--horizon", "3", "--past", "32", "--segment", "4",
-      "--residual", "lastValue",
+      join(data, "exchange-rate/exchange_rate.txt"),
+      "--format",
+      "csv",
+      "--no-header",
+      "--target",
+      Array.from({ length: 8 }, (_, i) => `column${i}`).join(","),
+      "--split",
+      "0.6,0.2,0.2",
+      "--horizon",
+      "3",
+      "--past",
+      "32",
+      "--segment",
+      "4",
+      "--residual",
+      "lastValue",
     ],
     measures: [{ name: "RSE on day 3", of: (e) => e.lastStep.rse }],
     published: "last value .0171, GRU .0192",
   },
   {
     name: "stock-sp500",
-    args: ["--sql", sp500, "--target", "Close", "--split", "3532,460,705", "--horizon", "1", "--past", "50", "--residual", "lastValue", "--scale", "log"],
+    args: [
+      "--sql",
+      sp500,
+      "--target",
+      "Close",
+      "--split",
+      "3532,460,705",
+      "--horizon",
+      "1",
+      "--past",
+      "50",
+      "--residual",
+      "lastValue",
+      "--scale",
+      "log",
+    ],
     measures: [{ name: "RMSE", of: (e) => e.rmse }],
     published: "last value 17.57",
   },
@@ -102,7 +182,11 @@ const run = promisify(execFile);
 async function trainOnce(args, seed) {
   const scratch = mkdtempSync(join(tmpdir(), "recurra-bench-"));
   try {
-    const { stdout } = await run(process.execPath, [cli, "train", ...args, "--seed", seed, "--json", "--out", join(scratch, "model")], { maxBuffer: 1 << 28 });
+    const { stdout } = await run(
+      process.execPath,
+      [cli, "train", ...args, "--seed", seed, "--json", "--out", join(scratch, "model")],
+      { maxBuffer: 1 << 28 },
+    );
     return JSON.parse(stdout.trim().split("\n").at(-1));
   } catch (error) {
     throw new Error(error.stderr?.trim() || error.message);
@@ -122,10 +206,28 @@ for (const { name, args, measures, published } of chosen) {
     const perSeed = runs.map(({ metrics }) => of(metrics.test.model));
     const naive = of(runs[0].metrics.test.lastValue);
     const seasonal = of(runs[0].metrics.test.seasonalNaive);
-    const row = { name, measure, mean: mean(perSeed), perSeed, validation: mean(runs.map(({ metrics }) => of(metrics.validation.model))), lastValue: naive, seasonalNaive: seasonal, reach, seconds: mean(runs.map(({ seconds }) => seconds)), published };
+    const row = {
+      name,
+      measure,
+      mean: mean(perSeed),
+      perSeed,
+      validation: mean(runs.map(({ metrics }) => of(metrics.validation.model))),
+      lastValue: naive,
+      seasonalNaive: seasonal,
+      reach,
+      seconds: mean(runs.map(({ seconds }) => seconds)),
+      published,
+    };
     if (values.json) process.stdout.write(`${JSON.stringify(row)}\n`);
     else {
-      const verdict = reach === undefined ? (row.mean < naive ? "below the last value" : "not below the last value") : row.mean <= reach ? `reached (≤ ${reach})` : `missed (≤ ${reach})`;
+      const verdict =
+        reach === undefined
+          ? row.mean < naive
+            ? "below the last value"
+            : "not below the last value"
+          : row.mean <= reach
+            ? `reached (≤ ${reach})`
+            : `missed (≤ ${reach})`;
       process.stdout.write(
         `${name}: ${measure} ${short(row.mean)} (${perSeed.map(short).join(", ")}), ${verdict}; validation ${short(row.validation)}; last value ${short(naive)}, seasonal naive ${short(seasonal)}; published: ${published}; ${Math.round(row.seconds)} s a run\n`,
       );
