@@ -1,7 +1,8 @@
 /** Recurrence along an axis, written as the function of one timestep. */
 import { ShapeError } from "../base/errors.ts";
 import { type Axis, formatType, sameType } from "../base/shapes.ts";
-import type { NodeId } from "../ir/nodes.ts";
+import { reachable } from "../ir/builder.ts";
+import type { Graph, NodeId } from "../ir/nodes.ts";
 import { elementType } from "../ir/shapes.ts";
 import { broadcast } from "./operations.ts";
 import { type Tensor, Trace, traceOf } from "./tensor.ts";
@@ -12,7 +13,10 @@ export interface ScanOptions<States extends Tensors, Sequences extends Tensors, 
   /** The axis stepped along. Default "time". */
   readonly axis?: Axis;
   readonly direction?: "forward" | "backward";
-  /** True lengths [batch, 1]: behind them states stay as they are and outputs are 0. */
+  /**
+   * True lengths [batch, 1]: behind them states stay as they are and outputs are 0. The step must then keep the rows of the batch
+   * apart: a sum over them would count rows that have ended.
+   */
   readonly lengths?: Tensor | undefined;
   readonly initial: States;
   readonly sequences: Sequences;
@@ -29,6 +33,7 @@ export interface ScanResult<States, Outputs> {
   readonly outputs: { readonly [K in keyof Outputs]: Tensor };
 }
 
+/** @throws ShapeError when types do not fit, or when a step with lengths joins the rows of the batch. */
 export function scan<States extends Tensors, Sequences extends Tensors, Outputs extends Tensors>(
   options: ScanOptions<States, Sequences, Outputs>,
 ): ScanResult<States, Outputs> {
@@ -70,6 +75,8 @@ export function scan<States extends Tensors, Sequences extends Tensors, Outputs 
   });
   const outputNames = Object.keys(outputs);
   const outputIds = outputNames.map((name) => body.adopt(outputs[name]!).id);
+  const graph = body.builder.finish();
+  if (lengths !== undefined) keepsRowsApart(graph, [...nextIds, ...outputIds]);
   const node = trace.add({
     kind: "scan",
     axis,
@@ -78,7 +85,7 @@ export function scan<States extends Tensors, Sequences extends Tensors, Outputs 
     initial: initialTensors.map((tensor) => tensor.id),
     sequences: sequenceTensors.map((tensor) => tensor.id),
     captured: body.captured.map((tensor) => tensor.id),
-    body: { graph: body.builder.finish(), next: nextIds, outputs: outputIds },
+    body: { graph, next: nextIds, outputs: outputIds },
   });
   const pick = (port: "final" | "stacked") => (index: number) =>
     trace.add({ kind: "pick", scan: node.id, port, index });
@@ -91,6 +98,26 @@ export function scan<States extends Tensors, Sequences extends Tensors, Outputs 
 /** The position of the current step of the enclosing scan: 0 … T−1, as [1]. */
 export function stepPosition(inside: Tensor, axis: Axis = "time"): Tensor {
   return inside.trace.add({ kind: "step", axis });
+}
+
+function keepsRowsApart(graph: Graph, roots: readonly NodeId[]): void {
+  for (const id of reachable(graph, roots)) {
+    const node = graph.nodes[id]!;
+    if (node.kind === "scan") keepsRowsApart(node.body.graph, [...node.body.next, ...node.body.outputs]);
+    const joined =
+      node.kind === "reduce" || node.kind === "outer"
+        ? node.axes
+        : node.kind === "scatterAdd"
+          ? graph.types[node.x]!.axes
+          : [];
+    if (!joined.includes("batch")) continue;
+    throw new ShapeError({
+      where: `scan with lengths: ${node.kind} in the step`,
+      given: 'over the axis "batch"',
+      expected: "a step that keeps the rows of the batch apart",
+      mend: "rows past their length would take part; join the rows before or after the scan, or leave out lengths and weigh the rows in the step",
+    });
+  }
 }
 
 function fromEntries(names: readonly string[], make: (index: number) => Tensor): Record<string, Tensor> {
