@@ -172,6 +172,6 @@ describe.each([
 describe("strict arithmetic", () => {
   it("differs from the reference by rounding only and says what it uses", () => {
     const model = new Model(network({ cell: "lstm" }), { strict: true });
-    expect(model.footprint.arithmetic).toBe("plain");
+    expect(model.footprint.kernels).toBe("plain");
   });
 });

@@ -22,7 +22,7 @@ export async function trainSmall({ core, cells, train }, strict) {
     // Workers join between steps.
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  return { loss, bits: hashOf(model.weights()), threads: model.threadsReady(), arithmetic: model.footprint.arithmetic };
+  return { loss, bits: hashOf(model.weights()), threads: model.threadsReady(), kernels: model.footprint.kernels };
 }
 
 function hashOf(weights) {

@@ -79,7 +79,7 @@ for (const [where, result] of Object.entries(rows)) {
   const same = strict.bits === node.strict.bits;
   failed ||= !same;
   console.log(
-    `${where}: strict ${strict.bits} (${strict.threads} threads) ${same ? "the same bits" : "OTHER BITS"}; ${fast.arithmetic} ${fast.bits} (${fast.threads} threads), loss ${fast.loss}`,
+    `${where}: strict ${strict.bits} (${strict.threads} threads) ${same ? "the same bits" : "OTHER BITS"}; ${fast.kernels} ${fast.bits} (${fast.threads} threads), loss ${fast.loss}`,
   );
 }
 process.exitCode = failed ? 1 : 0;

@@ -24,6 +24,7 @@ import {
 } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { type Entry, makeEntry, operationsOf, type Part, type PlacedParam, placeParams } from "./entry.ts";
+import { type KernelSet, type NativeKernels, nativeImports, nativeKernels } from "./native.ts";
 import { largestShard, shardCount, shardRows, sumTree } from "./shards.ts";
 import { type Numbers, readTensor, writeTensor } from "./tensors.ts";
 import { type ThreadPool, threadPool } from "./threads.ts";
@@ -56,7 +57,10 @@ interface Placement {
 const fewOperations = 2e6;
 
 export class Executable {
+  /** The WebAssembly kernels in use: for everything, or for what native kernels leave. */
   readonly arithmetic: Arithmetic;
+  readonly #native: NativeKernels | undefined;
+  readonly #bound: ReturnType<NativeKernels["bind"]> | undefined;
   readonly #entries: ReadonlyMap<string, Entry>;
   readonly #axes: readonly Axis[];
   readonly #params: ReadonlyMap<string, PlacedParam>;
@@ -68,6 +72,7 @@ export class Executable {
   #placements = new Map<string, Placement>();
   #module: WebAssembly.Module | undefined;
   #instance: Instantiated | undefined;
+  #loops: readonly Int32Array[] = [];
   #moduleBytes = 0;
   /** Its number in the pool, once a call has been large enough for threads. */
   #registered: number | undefined;
@@ -86,6 +91,8 @@ export class Executable {
     this.#pool = threads === 1 ? undefined : threadPool();
     this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
     this.#memory = createMemory(end, this.#pool !== undefined);
+    this.#native = strict ? undefined : nativeKernels();
+    this.#bound = this.#native?.bind(this.#memory);
     this.#compile();
   }
 
@@ -94,9 +101,10 @@ export class Executable {
     return this.#params;
   }
 
-  /** Bytes of memory and of the compiled module. */
-  get footprint(): { readonly memoryBytes: number; readonly moduleBytes: number } {
-    return { memoryBytes: this.#memory.buffer.byteLength, moduleBytes: this.#moduleBytes };
+  /** Bytes of memory and of the compiled module, and what computes the products. */
+  get footprint(): { readonly memoryBytes: number; readonly moduleBytes: number; readonly kernels: KernelSet } {
+    const kernelSet: KernelSet = this.#native === undefined ? this.arithmetic : `native ${this.#native.instructionSet}`;
+    return { memoryBytes: this.#memory.buffer.byteLength, moduleBytes: this.#moduleBytes, kernels: kernelSet };
   }
 
   /** A live view of a parameter. It is valid until the next call with larger sizes. */
@@ -263,6 +271,8 @@ export class Executable {
         kernels: kernels(this.arithmetic, true),
         memory: this.#memory,
         programs,
+        native: this.#native?.path,
+        loops: this.#loops,
       });
       forgetWithOwner.register(this, { pool: this.#pool, model: this.#registered }, this);
     }
@@ -327,10 +337,13 @@ export class Executable {
     });
     growMemory(this.#memory, end);
     const shared = this.#pool !== undefined;
-    const bytes = emitModule(emitted, this.#axes, shared);
+    const { bytes, loops } = emitModule(emitted, this.#axes, { shared, nativeLoops: this.#native?.wide ?? false });
+    this.#loops = loops;
+    this.#bound?.rebind();
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);
-    this.#instance = instantiate(this.#module, this.#memory, kernels(this.arithmetic, shared));
+    const native = this.#bound === undefined ? {} : nativeImports(this.#bound, loops);
+    this.#instance = instantiate(this.#module, this.#memory, kernels(this.arithmetic, shared), native);
   }
 
   #placedParams({ plan }: Part): Map<BufferId, number> {

@@ -24,6 +24,9 @@ export interface ThreadModel {
   readonly kernels: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly programs: readonly string[];
+  /** Where to load the native kernels from, and the programs of the loops they run. */
+  readonly native: string | undefined;
+  readonly loops: readonly Int32Array[];
 }
 
 export interface ThreadPool {
@@ -70,7 +73,7 @@ function createPool(): ThreadPool | undefined {
   if (host === undefined || host.processors < 2 || typeof SharedArrayBuffer === "undefined") return undefined;
   const shared = new SharedArrayBuffer(controlWords * 4);
   const control = new Int32Array(shared);
-  const source = `(${workerMain.toString()})(control, index, listen)`;
+  const source = `(${workerMain.toString()})(control, index, listen, load)`;
   const workers = Array.from({ length: host.processors - 1 }, (_, i) => host.start(source, shared, i + 1));
   const models = new Map<number, readonly string[]>();
   let nextModel = 1;
@@ -153,8 +156,11 @@ function workerMain(
       module?: WebAssembly.Module;
       kernels?: WebAssembly.Module;
       memory?: WebAssembly.Memory;
+      native?: string;
+      loops?: Int32Array[];
     }) => void,
   ) => void,
+  load: ((path: string) => unknown) | undefined,
 ): void {
   const models = new Map<number, ((...numbers: number[]) => void)[]>();
   let seen = Atomics.load(control, 0);
@@ -203,12 +209,23 @@ function workerMain(
       if (Atomics.load(control, 24) !== received) return;
     }
   };
-  listen(({ model, programs, module, kernels, memory }) => {
+  interface Bound {
+    [name: string]: (...values: unknown[]) => unknown;
+  }
+  const bindNative = (path: string, memory: WebAssembly.Memory, loops: readonly Int32Array[]) => {
+    const bound = (load!(path) as { load(): { bind(memory: WebAssembly.Memory): Bound } }).load().bind(memory);
+    for (const program of loops) bound["defineLoop"]!(program);
+    const { pack, gemm, outer, runLoop } = bound;
+    return { pack, gemm, outer, runLoop0: runLoop, runLoop1: runLoop, runLoop2: runLoop };
+  };
+  listen(({ model, programs, module, kernels, memory, native, loops }) => {
     received++;
     if (programs === undefined || module === undefined || kernels === undefined || memory === undefined)
       models.delete(model);
     else {
-      const imports = { env: { memory }, kernels: new WebAssembly.Instance(kernels, { env: { memory } }).exports };
+      const own = new WebAssembly.Instance(kernels, { env: { memory } }).exports;
+      const other = native === undefined ? {} : bindNative(native, memory, loops ?? []);
+      const imports = { env: { memory }, kernels: { ...own, ...other } } as WebAssembly.Imports; // Functions of numbers, all of them.
       const { exports } = new WebAssembly.Instance(module, imports);
       models.set(
         model,
@@ -227,6 +244,7 @@ interface NodeModules {
 
 interface NodeWorker {
   postMessage(message: unknown): void;
+  on(event: "error", listener: () => void): void;
   unref(): void;
 }
 
@@ -243,10 +261,11 @@ function findHost(): Host | undefined {
       processors: Number.isInteger(asked) && asked >= 1 ? asked : os.availableParallelism(),
       start(source, control, index) {
         const prelude = `const { parentPort, workerData } = require("node:worker_threads");
-const control = new Int32Array(workerData.control), index = workerData.index, listen = (receive) => parentPort.on("message", receive);`;
+const control = new Int32Array(workerData.control), index = workerData.index, load = require, listen = (receive) => parentPort.on("message", receive);`;
         const worker = new threads.Worker(`${prelude}\n${source}`, { eval: true, workerData: { control, index } });
-        // A waiting worker does not keep the process alive.
+        // A waiting worker does not keep the process alive; one that fails never says it is ready, and the others do its share.
         worker.unref();
+        worker.on("error", () => undefined);
         return worker;
       },
     };
@@ -261,7 +280,7 @@ const control = new Int32Array(workerData.control), index = workerData.index, li
   return {
     processors: scope.navigator?.hardwareConcurrency ?? 1,
     start(source, control, index) {
-      const prelude = `onmessage = ({ data }) => { const { control: shared, index } = data, control = new Int32Array(shared), listen = (receive) => { onmessage = ({ data }) => receive(data); };`;
+      const prelude = `onmessage = ({ data }) => { const { control: shared, index } = data, control = new Int32Array(shared), load = undefined, listen = (receive) => { onmessage = ({ data }) => receive(data); };`;
       const worker = new BrowserWorker(
         URL.createObjectURL(new Blob([`${prelude}\n${source} };`], { type: "text/javascript" })),
       );

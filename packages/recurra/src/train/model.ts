@@ -90,9 +90,9 @@ export class Model {
     return this.#steps;
   }
 
-  /** Bytes of memory and of the compiled module, and the multiply-add arithmetic in use. */
-  get footprint(): { readonly memoryBytes: number; readonly moduleBytes: number; readonly arithmetic: string } {
-    return { ...this.#executable.footprint, arithmetic: this.#executable.arithmetic };
+  /** Bytes of memory and of the compiled module, and the kernels in use: "plain", "relaxed" or "native avx512" and its kind. */
+  get footprint(): { readonly memoryBytes: number; readonly moduleBytes: number; readonly kernels: string } {
+    return this.#executable.footprint;
   }
 
   /** Threads that would take part in a large call now. Workers join a model after its first large call, once they have compiled it. */

@@ -3,7 +3,8 @@ import type { Axis } from "../../base/shapes.ts";
 import { type EmitContext, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
 import { emitLoop } from "./emitLoop.ts";
-import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
+import { encodeLoop, fewestElements } from "./encodeLoop.ts";
+import { type Access, type BufferId, type Command, type Loop, type Plan, type Size, size, times } from "./plan.ts";
 
 export interface ProgramToEmit {
   /**
@@ -22,18 +23,42 @@ interface Kernels {
   readonly pack: FunctionIndex;
   readonly gemm: FunctionIndex;
   readonly outer: FunctionIndex;
+  /** `runLoop` by the number of enclosing scans; empty without native kernels. */
+  readonly runLoop: readonly FunctionIndex[];
 }
+
+export interface EmitOptions {
+  /** Whether the memory is shared between threads. */
+  readonly shared?: boolean;
+  /** Whether the kernels run loops too: those that gain by it are encoded, and called from the size on that pays. */
+  readonly nativeLoops?: boolean;
+}
+
+export interface EmittedModule {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Programs of the loops that the kernels run: position i is handle i. */
+  readonly loops: readonly Int32Array[];
+}
+
+/** Scans inside scans, at most, whose loops the kernels run. */
+const deepestNativeLoop = 2;
 
 export function emitModule(
   programs: readonly ProgramToEmit[],
   axes: readonly Axis[],
-  shared = false,
-): Uint8Array<ArrayBuffer> {
+  { shared = false, nativeLoops = false }: EmitOptions = {},
+): EmittedModule {
   const module = new ModuleAssembler(shared);
+  const native: Int32Array[] = [];
   const kernels: Kernels = {
     pack: module.importFunction("kernels", "pack", i32s(6)),
     gemm: module.importFunction("kernels", "gemm", i32s(10)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
+    runLoop: nativeLoops
+      ? Array.from({ length: deepestNativeLoop + 1 }, (_, depth) =>
+          module.importFunction("kernels", `runLoop${depth}`, i32s(1 + axes.length + 3 + depth)),
+        )
+      : [],
   };
   const globals = new Map(axes.map((axis) => [axis, module.global()]));
   const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
@@ -50,14 +75,41 @@ export function emitModule(
       firstRow,
     };
     const loops = emitLoops(context, plan.commands, []);
+    const site: NativeSite = {
+      axes,
+      arena,
+      shard,
+      handleOf: (loop, steps) => {
+        if (!nativeLoops || steps.length > deepestNativeLoop || !Number.isFinite(fewestElements(loop)))
+          return undefined;
+        const base = (buffer: BufferId) =>
+          ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(context.baseOf(buffer))] as 0 | 1 | 2;
+        const encoded = encodeLoop(loop, { addressOf: context.addressOf, baseOf: base, axes, steps });
+        return encoded === undefined ? undefined : native.push(encoded) - 1;
+      },
+    };
     module.function(name, i32s(axes.length + 3), (code) => {
       for (const [i, axis] of axes.entries()) code.get(code.parameter(i)).setGlobal(globals.get(axis)!);
       for (const [i, global] of [arena, shard, firstRow].entries())
         code.get(code.parameter(axes.length + i)).setGlobal(global);
-      emitCommands(code, context, kernels, loops, plan.commands, []);
+      emitCommands(code, context, kernels, { functions: loops, site }, plan.commands, []);
     });
   }
-  return module.finish();
+  return { bytes: module.finish(), loops: native };
+}
+
+/** What calling the native interpreter needs. */
+interface NativeSite {
+  readonly axes: readonly Axis[];
+  readonly arena: number;
+  readonly shard: number;
+  /** The handle of a loop, which is encoded on the way; undefined where it stays with WebAssembly. */
+  readonly handleOf: (loop: Loop, steps: readonly Axis[]) => number | undefined;
+}
+
+interface Loops {
+  readonly functions: LoopFunctions;
+  readonly site: NativeSite;
 }
 
 function i32s(count: number): ValueType[] {
@@ -92,7 +144,7 @@ function emitCommands(
   code: Code,
   context: EmitContext,
   kernels: Kernels,
-  loops: LoopFunctions,
+  loops: Loops,
   commands: readonly Command[],
   enclosing: readonly Enclosing[],
 ): void {
@@ -104,8 +156,7 @@ function emitCommands(
   for (const command of commands) {
     switch (command.kind) {
       case "loop":
-        for (const { step } of enclosing) code.get(step);
-        code.call(loops.get(command)!);
+        emitLoopCall(code, context, kernels, loops, command, enclosing);
         break;
       case "pack":
         address(command.source);
@@ -143,6 +194,47 @@ function emitCommands(
         break;
     }
   }
+}
+
+/** Calls the loop's own function, or from a size on the native interpreter. */
+function emitLoopCall(
+  code: Code,
+  context: EmitContext,
+  kernels: Kernels,
+  { functions, site }: Loops,
+  loop: Loop,
+  enclosing: readonly Enclosing[],
+): void {
+  const steps = () => {
+    for (const { step } of enclosing) code.get(step);
+  };
+  const own = () => {
+    steps();
+    code.call(functions.get(loop)!);
+  };
+  const handle = site.handleOf(
+    loop,
+    enclosing.map(({ axis }) => axis),
+  );
+  if (handle === undefined) {
+    own();
+    return;
+  }
+  pushSize(
+    code,
+    context,
+    loop.dims.reduce((product, dim) => times(product, dim.size), size(1)),
+  );
+  code
+    .i32(fewestElements(loop))
+    .do("i32.ge_s")
+    .if(() => {
+      code.i32(handle);
+      for (const axis of site.axes) code.getGlobal(context.sizeGlobal(axis));
+      code.getGlobal(site.arena).getGlobal(site.shard).getGlobal(context.firstRow);
+      steps();
+      code.call(kernels.runLoop[enclosing.length]!);
+    }, own);
 }
 
 function emitScan(

@@ -66,13 +66,18 @@ export interface Instantiated {
   readonly addTo: Exported;
 }
 
+/** `native` takes the place of WebAssembly kernels of the same names. */
 export function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
   kernelModule: WebAssembly.Module,
+  native: WebAssembly.ModuleImports = {},
 ): Instantiated {
   const kernelInstance = new WebAssembly.Instance(kernelModule, { env: { memory } });
-  const instance = new WebAssembly.Instance(module, { env: { memory }, kernels: kernelInstance.exports });
+  const instance = new WebAssembly.Instance(module, {
+    env: { memory },
+    kernels: { ...kernelInstance.exports, ...native },
+  });
   // The modules export functions of numbers and nothing else.
   const programs = new Map(Object.entries(instance.exports) as [string, Exported][]);
   return { programs, addTo: kernelInstance.exports["addTo"] as Exported };

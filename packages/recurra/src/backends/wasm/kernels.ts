@@ -17,9 +17,12 @@ export const outerBlock = 256;
 
 export type Arithmetic = "plain" | "relaxed";
 
-/** Floats that the packed form of a [rows k, columns n] matrix takes. */
+/** Columns that every set of kernels may round a packed matrix up to: the native ones have panels of 16. */
+const packedColumns = 16;
+
+/** Floats that the packed form of a [rows k, columns n] matrix takes, whichever kernels pack it. */
 export function packedSize(k: number, n: number): number {
-  return Math.ceil(n / panelWidth) * panelWidth * k;
+  return Math.ceil(n / packedColumns) * packedColumns * k;
 }
 
 /**
