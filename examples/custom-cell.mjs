@@ -18,7 +18,7 @@ import {
   vectorType,
 } from "recurra";
 import { defineCell } from "recurra/cells";
-import { adam, Model, train } from "recurra/train";
+import { adam, defineNetwork, Model, train } from "recurra/train";
 
 /**
  * Minimal gated unit: a single gate both forgets and writes.
@@ -43,15 +43,12 @@ export const mgu = defineCell({
 const timesteps = 20;
 const layers = sequential(recurrent({ cell: mgu, hiddenSize: 16, output: "last" }), dense({ outputSize: 1 }));
 
-/**
- * x: bits [batch, time, 1]; y: the first of them [batch, 1].
- * @type {import("recurra/train").Network}
- */
-const network = {
+/** x: bits [batch, time, 1]; y: the first of them [batch, 1]. */
+const network = defineNetwork({
   inputs: { x: sequenceType(1), y: vectorType(1) },
   forward: ({ x }, scope) => ({ logit: layers.apply(x, scope) }),
   loss: ({ logit }, { y }, scope) => binaryCrossEntropy(logit, y, scope),
-};
+});
 
 /** `count` random sequences that can be asked for by index. The same seed gives the same ones. */
 function bits(count, seed) {

@@ -4,20 +4,17 @@
  */
 import { binaryCrossEntropy, createRandom, dense, recurrent, sequenceType, sequential, vectorType } from "recurra";
 import { lstm } from "recurra/cells";
-import { Model } from "recurra/train";
+import { defineNetwork, Model } from "recurra/train";
 
 const layers = sequential(recurrent({ cell: lstm, hiddenSize: 8, output: "last" }), dense({ outputSize: 1 }));
 
-/**
- * x: [batch, time, 1], its true lengths fed as "lengths" [batch, 1]; y: 1 for a sum above 0, else 0, as [batch, 1].
- * @type {import("recurra/train").Network}
- */
-const network = {
+/** x: [batch, time, 1], its true lengths fed as "lengths" [batch, 1]; y: 1 for a sum above 0, else 0, as [batch, 1]. */
+const network = defineNetwork({
   inputs: { x: sequenceType(1), y: vectorType(1) },
   variableLengths: ["time"],
   forward: ({ x }, scope) => ({ logit: layers.apply(x, scope) }),
   loss: ({ logit }, { y }, scope) => binaryCrossEntropy(logit, y, scope),
-};
+});
 
 /** Behind its true length a row may hold anything, NaN too: it reaches neither result nor gradient. */
 function makeBatch(random, batch, time) {
