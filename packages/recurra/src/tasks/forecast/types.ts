@@ -3,6 +3,7 @@ import type { CalendarFeature } from "../../data/calendar.ts";
 import type { WindowNormalization } from "../../data/gather.ts";
 import type { Part } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
+import type { TrainEvent } from "../../train/train.ts";
 
 export interface ForecastOptions {
   /** Column or columns to forecast. */
@@ -123,26 +124,7 @@ export type ForecastEvent =
       readonly parameters: number;
       readonly settings: Readonly<Record<string, unknown>>;
     }
-  | {
-      readonly event: "progress";
-      readonly epoch: number;
-      readonly epochs: number;
-      readonly step: number;
-      readonly steps: number;
-      readonly loss: number;
-      readonly sequencesPerSecond: number;
-      readonly secondsLeft: number;
-    }
-  | {
-      readonly event: "epoch";
-      readonly epoch: number;
-      readonly epochs: number;
-      readonly loss: number;
-      readonly validationLoss: number;
-      readonly best: boolean;
-      readonly seconds: number;
-      readonly sequencesPerSecond: number;
-    }
+  | Extract<TrainEvent, { readonly event: "progress" | "epoch" }>
   | {
       readonly event: "done";
       readonly metrics: { readonly validation: Scores; readonly test: Scores };
