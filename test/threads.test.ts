@@ -1,6 +1,6 @@
-import { dense, dropout, mse, recurrent, sequenceType, vectorType } from "recurra";
+import { dense, dropout, mse, recurrent, type Scope, sequenceType, type Tensor, vectorType } from "recurra";
 import { gru, lstm } from "recurra/cells";
-import { type Batch, Model } from "recurra/train";
+import { type Batch, Model, sgd } from "recurra/train";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createRandom } from "../packages/recurra/src/base/random.ts";
 import { threadPool } from "../packages/recurra/src/compile/threads.ts";
@@ -83,6 +83,33 @@ describe("threads", () => {
       expect(four.trainStep(batch, 1e-3)).toEqual(one.trainStep(batch, 1e-3));
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(four.evaluate(batch)).toBe(one.evaluate(batch));
+    }
+  });
+
+  it("takes the mean step of the parts that are too small to be cut", () => {
+    // A batch of 64 is cut into four shards, one of 16 is not: loss and gradient of the whole are the means of the parts.
+    const network = {
+      inputs: { x: sequenceType(3), y: vectorType(2) },
+      forward: ({ x }: Readonly<Record<string, Tensor>>, scope: Scope) => ({
+        y: dense({ outputSize: 2 }).apply(
+          recurrent({ cell: gru, hiddenSize: 5, output: "last" }).apply(x!, scope),
+          scope,
+        ),
+      }),
+      loss: ({ y }: Readonly<Record<string, Tensor>>, inputs: Readonly<Record<string, Tensor>>, scope: Scope) =>
+        mse(y!, inputs["y"]!, scope),
+    };
+    const random = createRandom(5);
+    const [x, y] = [64 * 7 * 3, 64 * 2].map((count) => Float32Array.from({ length: count }, () => random.normal()));
+    const stepOf = (first: number, rows: number) => {
+      const model = new Model(network, { seed: 3, optimizer: sgd(), threads: 1 });
+      const inputs = { x: x!.subarray(first * 21, (first + rows) * 21), y: y!.subarray(first * 2, (first + rows) * 2) };
+      const { loss } = model.trainStep({ sizes: { batch: rows, time: 7 }, inputs }, 1);
+      return [loss, ...[...model.weights().values()].flatMap((values) => [...values])];
+    };
+    const parts = [0, 16, 32, 48].map((first) => stepOf(first, 16));
+    for (const [i, value] of stepOf(0, 64).entries()) {
+      expect(Math.abs(value - parts.reduce((sum, part) => sum + part[i]!, 0) / 4), `number ${i}`).toBeLessThan(1e-6);
     }
   });
 });
