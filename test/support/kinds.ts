@@ -374,20 +374,51 @@ export const kindCases: { readonly [K in Node["kind"]]: readonly KindCase[] } = 
       return matmul(slice(top, 3, n), x(trace, n));
     }),
     one("into a product", (trace, n) => matmul(trace.param("W", [3, n]), slice(x(trace, n + 3), 1, n))),
+    one("every second one of a dimension, in arithmetic", (trace, n) => {
+      const wide = trace.input("x", matrix(2 * n));
+      return tanh(trace.add({ kind: "slice", x: wide.id, dim: 1, start: 1, size: n, stride: 2 }));
+    }),
+    one("every second one of the first dimension, given back", (trace, n) => {
+      const wide = trace.input("x", matrix(n));
+      return trace.add({ kind: "slice", x: wide.id, dim: 0, start: 0, size: 2, stride: 2 });
+    }),
+    one("of a slice with gaps, into a product", (trace, n) => {
+      const wide = trace.input("x", matrix(4 * n));
+      const half = trace.add({ kind: "slice", x: wide.id, dim: 1, start: 1, size: 2 * n, stride: 2 });
+      const quarter = trace.add({ kind: "slice", x: half.id, dim: 1, start: 0, size: n, stride: 2 });
+      return matmul(trace.param("W", [4, n]), quarter);
+    }),
     one("of one feature, stretched", (trace, n) => mul(slice(x(trace, n + 1), n, 1), x(trace, n + 1))),
   ],
   pad: [0, 1].flatMap((dim) =>
-    [
-      [0, 2],
-      [3, 0],
-      [1, 5],
-    ].map(([before, after]) =>
-      one(`+${before} +${after} in dimension ${dim}`, (trace, n) => {
+    (
+      [
+        [0, 2, 1],
+        [3, 0, 1],
+        [1, 5, 1],
+        [2, 1, 3],
+      ] as const
+    ).map(([before, after, stride]) =>
+      one(`+${before} +${after} every ${stride} in dimension ${dim}`, (trace, n) => {
         const wide = trace.input("x", matrix(n));
-        return trace.add({ kind: "pad", x: wide.id, dim, before: before!, after: after! });
+        return trace.add({ kind: "pad", x: wide.id, dim, before, after, stride });
       }),
     ),
   ),
+  shift: [
+    ...[1, -1, 2, -3, 7].map((by) =>
+      one(`a sequence by ${by}`, (trace, n) => trace.add({ kind: "shift", x: x(trace, n).id, axis: "time", by })),
+    ),
+    one("a matrix along the inner of two axes", (trace, n) => {
+      const wide = trace.input("x", { axes: ["batch", "steps", "time"], shape: [2, n] });
+      return trace.add({ kind: "shift", x: tanh(wide).id, axis: "steps", by: -1 });
+    }),
+    one("beside what it came from, into a product", (trace, n) => {
+      const sequence = tanh(x(trace, n));
+      const before = trace.add({ kind: "shift", x: sequence.id, axis: "time", by: 1 });
+      return matmul(trace.param("W", [3, 2 * n]), concat(before, sequence));
+    }),
+  ],
   concat: [
     one("of inputs", (trace, n) => concat(x(trace, n), trace.input("z", sequenceType(n + 2)), x(trace, n))),
     one("of computed parts", (trace, n) => concat(tanh(x(trace, n)), mul(2, x(trace, n)), tanh(x(trace, n)))),
@@ -450,6 +481,24 @@ export const kindCases: { readonly [K in Node["kind"]]: readonly KindCase[] } = 
       });
       return add(back, matmul(weight, x(trace, n)));
     }),
+    one("of the rows of a matrix", (trace, n) => matmul(trace.param("W", [4, n]), trace.input("x", matrix(n)))),
+    one("of rows of a slice that do not lie in one run", (trace, n) => {
+      const wide = slice(trace.input("x", matrix(n + 2)), 1, n);
+      return matmul(trace.param("W", [4, n]), trace.add({ kind: "slice", x: wide.id, dim: 0, start: 1, size: 2 }));
+    }),
+    one("of the rows of a matrix, in a scan", (trace, n) => {
+      const weight = trace.param("R", [n, n]);
+      const { final } = scan({
+        initial: { h: trace.input("h", { axes: ["batch"], shape: [3, n] }) },
+        sequences: { x: trace.input("x", matrix(n)) },
+        step: ({ h }, { x: element }) => ({ next: { h: tanh(add(matmul(weight, h), element)) }, outputs: {} }),
+      });
+      return final.h;
+    }),
+    one("with two weights of the rows of a matrix", (trace, n) => {
+      const wide = trace.input("x", matrix(n));
+      return concat(matmul(trace.param("W", [2, n]), wide), matmul(trace.param("V", [3, n]), wide));
+    }),
     one("of one weight and two operands", (trace, n) =>
       add(matmul(trace.param("W", [n, n]), x(trace, n)), matmul(trace.param("W", [n, n]), v(trace, n))),
     ),
@@ -458,6 +507,14 @@ export const kindCases: { readonly [K in Node["kind"]]: readonly KindCase[] } = 
     one("over batch and time", (trace, n) =>
       trace.add({ kind: "outer", a: x(trace, n).id, b: trace.input("z", sequenceType(5)).id, axes: ["batch", "time"] }),
     ),
+    one("over axes and the rows of a matrix", (trace, n) => {
+      const b = trace.input("z", { axes: ["batch", "time"], shape: [3, 5] });
+      return trace.add({ kind: "outer", a: trace.input("x", matrix(n)).id, b: b.id, axes: ["batch", "time"] });
+    }),
+    one("over time and the rows of a matrix, for each of the batch", (trace, n) => {
+      const b = trace.input("z", { axes: ["batch", "time"], shape: [3, 2] });
+      return trace.add({ kind: "outer", a: trace.input("x", matrix(n)).id, b: b.id, axes: ["time"] });
+    }),
     one("without axes", (trace, n) =>
       trace.add({ kind: "outer", a: trace.param("p", [n]).id, b: trace.param("q", [4]).id, axes: [] }),
     ),

@@ -91,14 +91,24 @@ export const gradientRules: GradientRules = {
       x: at.upstream,
       dim: node.dim,
       before: node.start,
-      after: whole - node.start - node.size,
+      after: whole - node.start - (node.size - 1) * (node.stride ?? 1) - 1,
+      ...strideOf(node),
     });
     return [to(node.x, padded, at)];
   },
   pad: (node, at) => {
     const size = at.typeOf(node.x).shape[node.dim]!;
-    return [to(node.x, at.out.add({ kind: "slice", x: at.upstream, dim: node.dim, start: node.before, size }), at)];
+    const slice = {
+      kind: "slice",
+      x: at.upstream,
+      dim: node.dim,
+      start: node.before,
+      size,
+      ...strideOf(node),
+    } as const;
+    return [to(node.x, at.out.add(slice), at)];
   },
+  shift: (node, at) => [to(node.x, at.out.add({ kind: "shift", x: at.upstream, axis: node.axis, by: -node.by }), at)],
   concat: (node, at) => {
     let start = 0;
     return node.parts.map((part) => {
@@ -131,10 +141,13 @@ export const gradientRules: GradientRules = {
     const gradWeight = at.out.add({ kind: "outer", a, b, axes: at.typeOf(node.x).axes });
     return [to(node.x, gradX, at), to(node.weight, gradWeight, at)];
   },
-  outer: (node, at) => [
-    to(node.a, at.out.add({ kind: "matmul", x: at.value(node.b), weight: at.upstream, transposed: false }), at),
-    to(node.b, at.out.add({ kind: "matmul", x: at.value(node.a), weight: at.upstream, transposed: true }), at),
-  ],
+  outer: (node, at) => {
+    if (at.typeOf(node.a).axes.length > node.axes.length) return outerOfEach(node, at);
+    return [
+      to(node.a, at.out.add({ kind: "matmul", x: at.value(node.b), weight: at.upstream, transposed: false }), at),
+      to(node.b, at.out.add({ kind: "matmul", x: at.value(node.a), weight: at.upstream, transposed: true }), at),
+    ];
+  },
   gather: (node, at) => {
     const rows = at.typeOf(node.table).shape[0]!;
     return [to(node.table, at.out.add({ kind: "scatterAdd", x: at.upstream, index: at.value(node.index), rows }), at)];
@@ -148,13 +161,31 @@ function split(a: NodeId, b: NodeId, bWins: NodeId, at: At): readonly Flow[] {
   return [to(a, select(at.out, bWins, zero, at.upstream), at), to(b, select(at.out, bWins, at.upstream, zero), at)];
 }
 
+/** An outer product that keeps axes: its upstream is a matrix for each position of theirs, and no weight. */
+function outerOfEach({ a, b }: NodeOf<"outer">, at: At): readonly Flow[] {
+  const contract = (id: NodeId, other: NodeId, stretch: (size: number) => readonly number[], over: 1 | 2) => {
+    const { shape } = at.typeOf(other);
+    const rows = shape.slice(0, -1);
+    const factor = at.out.add({ kind: "reshape", x: at.value(other), shape: [...rows, ...stretch(shape.at(-1)!)] });
+    const product = mul(at.out, at.upstream, factor);
+    const summed = sum(at.out, product, [], [at.out.typeOf(product).shape.length - over]);
+    return to(id, at.out.add({ kind: "reshape", x: summed, shape: at.typeOf(id).shape }), at);
+  };
+  return [contract(a, b, (size) => [1, size], 1), contract(b, a, (size) => [size, 1], 2)];
+}
+
+function strideOf({ stride }: NodeOf<"slice" | "pad">): { readonly stride?: number } {
+  return stride === undefined ? {} : { stride };
+}
+
 /** The sum of everything that flows to one node. Slices of a whole come back side by side instead of as padded sums. */
 export function total(out: GraphBuilder, flows: readonly NodeId[]): NodeId {
   const pads: NodeOf<"pad">[] = [];
   const others: NodeId[] = [];
   for (const id of flows) {
     const node = out.nodeOf(id);
-    if (node.kind === "pad" && (pads.length === 0 || pads[0]!.dim === node.dim)) pads.push(node);
+    const dense = node.kind === "pad" && (node.stride ?? 1) === 1;
+    if (dense && (pads.length === 0 || pads[0]!.dim === node.dim)) pads.push(node);
     else others.push(id);
   }
   const joined = joinPads(out, pads);

@@ -39,12 +39,29 @@ export type Node =
   | { readonly kind: "broadcast"; readonly x: NodeId; readonly type: TensorType }
   | { readonly kind: "stopGradient"; readonly x: NodeId }
   // Shape. `dim` counts the feature dimensions from the first.
-  | { readonly kind: "slice"; readonly x: NodeId; readonly dim: number; readonly start: number; readonly size: number }
-  /** Zeros before and after along `dim`: the transpose of slice. */
-  | { readonly kind: "pad"; readonly x: NodeId; readonly dim: number; readonly before: number; readonly after: number }
+  /** `size` positions of `dim` from `start`, `stride` apart (1 where it is absent). */
+  | {
+      readonly kind: "slice";
+      readonly x: NodeId;
+      readonly dim: number;
+      readonly start: number;
+      readonly size: number;
+      readonly stride?: number;
+    }
+  /** Zeros before and after along `dim`, and `stride` − 1 of them between two neighbours: the transpose of slice. */
+  | {
+      readonly kind: "pad";
+      readonly x: NodeId;
+      readonly dim: number;
+      readonly before: number;
+      readonly after: number;
+      readonly stride?: number;
+    }
   | { readonly kind: "concat"; readonly parts: readonly NodeId[]; readonly dim: number }
   | { readonly kind: "reshape"; readonly x: NodeId; readonly shape: readonly number[] }
-  // Contractions.
+  /** Along an axis: y[t] = x[t − by], 0 where there is no such step. `by` is a whole number other than 0. */
+  | { readonly kind: "shift"; readonly x: NodeId; readonly axis: Axis; readonly by: number }
+  // Contractions. Feature dimensions before the last are rows, like the axes.
   /** Over `axes` (which vanish) and feature dimensions `dims` (which become 1). */
   | {
       readonly kind: "reduce";
@@ -55,7 +72,7 @@ export type Node =
     }
   /** Rows of x [.., K] times a weight: Wᵀ of W [N, K] gives [.., N]; `transposed`: W itself, [N, K] and x [.., N] give [.., K]. */
   | { readonly kind: "matmul"; readonly x: NodeId; readonly weight: NodeId; readonly transposed: boolean }
-  /** Σ over `axes` of a ⊗ b: a [.., M] and b [.., N] give [M, N]. The weight gradient. */
+  /** Σ over `axes` and feature rows of a ⊗ b: a [.., M] and b [.., N] give [M, N]. The weight gradient. */
   | { readonly kind: "outer"; readonly a: NodeId; readonly b: NodeId; readonly axes: readonly Axis[] }
   /** Rows of table [V, E] at index [.., 1]: [.., E]. */
   | { readonly kind: "gather"; readonly table: NodeId; readonly index: NodeId }
@@ -202,6 +219,7 @@ export function operands(node: Node): readonly NodeId[] {
     case "slice":
     case "pad":
     case "reshape":
+    case "shift":
     case "reduce":
       return [node.x];
     default:
@@ -250,6 +268,7 @@ export function mapOperands(node: Node, map: (id: NodeId) => NodeId): Node {
     case "slice":
     case "pad":
     case "reshape":
+    case "shift":
     case "reduce":
       return { ...node, x: map(node.x) };
     default:

@@ -55,9 +55,11 @@ function detailsOf(node: Node): string {
     case "random":
       return `stream ${node.stream}`;
     case "slice":
-      return `dim ${node.dim} ${node.start}…${node.start + node.size}`;
+      return `dim ${node.dim} ${node.start}…${node.start + (node.size - 1) * (node.stride ?? 1) + 1}${every(node.stride)}`;
     case "pad":
-      return `dim ${node.dim} +${node.before} +${node.after}`;
+      return `dim ${node.dim} +${node.before} +${node.after}${every(node.stride)}`;
+    case "shift":
+      return `${node.axis} by ${node.by}`;
     case "concat":
       return `dim ${node.dim}`;
     case "reduce":
@@ -75,4 +77,8 @@ function detailsOf(node: Node): string {
     default:
       return "";
   }
+}
+
+function every(stride = 1): string {
+  return stride === 1 ? "" : ` every ${stride}`;
 }

@@ -57,19 +57,29 @@ export function inferType(node: Node, source: TypeSource): TensorType {
     case "slice": {
       const x = source.typeOf(node.x);
       const size = dimension("slice", x, node.dim);
-      if (!(node.start >= 0 && node.size >= 1 && node.start + node.size <= size)) {
-        throw misfit(
-          "slice: range",
-          `${node.start} … ${node.start + node.size}`,
-          `within 0 … ${size}`,
-          "slice inside the dimension",
-        );
+      const end = node.start + (node.size - 1) * (node.stride ?? 1) + 1;
+      if (!(node.start >= 0 && node.size >= 1 && (node.stride ?? 1) >= 1 && end <= size)) {
+        throw misfit("slice: range", `${node.start} … ${end}`, `within 0 … ${size}`, "slice inside the dimension");
       }
       return withSize(x, node.dim, node.size);
     }
     case "pad": {
       const x = source.typeOf(node.x);
-      return withSize(x, node.dim, node.before + dimension("pad", x, node.dim) + node.after);
+      const spread = (dimension("pad", x, node.dim) - 1) * (node.stride ?? 1) + 1;
+      return withSize(x, node.dim, node.before + spread + node.after);
+    }
+    case "shift": {
+      const x = source.typeOf(node.x);
+      requireAxis("shift", x, node.axis);
+      if (node.axis === "batch" || !Number.isInteger(node.by) || node.by === 0) {
+        throw misfit(
+          "shift",
+          `by ${node.by} along "${node.axis}"`,
+          "a whole number of steps other than 0, along another axis than the batch",
+          "rows of a batch know nothing of each other",
+        );
+      }
+      return x;
     }
     case "concat":
       return concatType(
@@ -102,16 +112,16 @@ export function inferType(node: Node, source: TypeSource): TensorType {
     case "outer": {
       const a = source.typeOf(node.a);
       const b = source.typeOf(node.b);
-      if (!sameList(a.axes, b.axes) || a.shape.length !== 1 || b.shape.length !== 1) {
+      if (!sameList(a.axes, b.axes) || a.shape.length === 0 || !sameList(a.shape.slice(0, -1), b.shape.slice(0, -1))) {
         throw misfit(
           "outer: b",
           formatType(b),
-          `the axes of a, ${formatType(a)}, and one feature dimension`,
-          "both operands need the same rows",
+          `the rows of a, ${formatType(a)}`,
+          "both operands need the same axes and the same feature dimensions but for the last",
         );
       }
       for (const axis of node.axes) requireAxis("outer", a, axis);
-      return { axes: a.axes.filter((axis) => !node.axes.includes(axis)), shape: [a.shape[0]!, b.shape[0]!] };
+      return { axes: a.axes.filter((axis) => !node.axes.includes(axis)), shape: [a.shape.at(-1)!, b.shape.at(-1)!] };
     }
     case "gather": {
       const table = source.typeOf(node.table);
@@ -164,7 +174,7 @@ function matmulType(x: TensorType, weight: TensorType, transposed: boolean): Ten
     );
   }
   const [outputs, inputs] = transposed ? [weight.shape[1]!, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
-  if (x.shape.length !== 1 || x.shape[0] !== inputs) {
+  if (x.shape.at(-1) !== inputs) {
     throw misfit(
       "matmul: x",
       formatType(x),
@@ -172,7 +182,7 @@ function matmulType(x: TensorType, weight: TensorType, transposed: boolean): Ten
       `the weight ${formatType(weight)} takes ${inputs} features`,
     );
   }
-  return { axes: x.axes, shape: [outputs] };
+  return { axes: x.axes, shape: [...x.shape.slice(0, -1), outputs] };
 }
 
 function concatType(parts: readonly TensorType[], dim: number): TensorType {
@@ -208,7 +218,7 @@ function dimension(where: string, type: TensorType, dim: number): number {
 
 function requireAxis(where: string, type: TensorType, axis: Axis): void {
   if (!type.axes.includes(axis))
-    throw misfit(`${where}: axis`, `"${axis}"`, `an axis of ${formatType(type)}`, "reduce over an axis the tensor has");
+    throw misfit(`${where}: axis`, `"${axis}"`, `an axis of ${formatType(type)}`, "name an axis the tensor has");
 }
 
 function withSize(type: TensorType, dim: number, size: number): TensorType {

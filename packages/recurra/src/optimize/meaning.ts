@@ -23,14 +23,22 @@ function lowerFrom(): Rewrite {
 
 /** An outer product for each position of the axes it keeps is no matrix product: a sum of broadcast products. */
 function spreadOuter(node: NodeOf<"outer">, { graph, builder, map }: Site): NodeId {
-  const column = [graph.types[node.a]!.shape[0]!, 1];
-  const row = [1, graph.types[node.b]!.shape[0]!];
+  const column = [...graph.types[node.a]!.shape, 1];
+  const b = graph.types[node.b]!.shape;
+  const rows = b.slice(0, -1);
+  const row = [...rows, 1, b.at(-1)!];
   const products = mul(
     builder,
     builder.add({ kind: "reshape", x: map(node.a), shape: column }),
     builder.add({ kind: "reshape", x: map(node.b), shape: row }),
   );
-  return sum(builder, products, node.axes, []);
+  const summed = sum(
+    builder,
+    products,
+    node.axes,
+    rows.map((_, dim) => dim),
+  );
+  return builder.add({ kind: "reshape", x: summed, shape: builder.typeOf(summed).shape.slice(-2) });
 }
 
 function withMask(

@@ -17,7 +17,7 @@ function mergeProducts(graph: Graph): Rewrite {
   return (node, id, { builder, map }) => {
     const group = groups.get(id);
     if (group === undefined || node.kind !== "matmul") return undefined;
-    const sizes = group.map((member) => graph.types[member]!.shape[0]!);
+    const sizes = group.map((member) => graph.types[member]!.shape.at(-1)!);
     let product = merged.get(group);
     if (product === undefined) {
       const weight = builder.add({
@@ -30,7 +30,8 @@ function mergeProducts(graph: Graph): Rewrite {
     }
     const position = group.indexOf(id);
     const start = sizes.slice(0, position).reduce((sum, size) => sum + size, 0);
-    return builder.add({ kind: "slice", x: product, dim: 0, start, size: sizes[position]! });
+    const dim = graph.types[id]!.shape.length - 1;
+    return builder.add({ kind: "slice", x: product, dim, start, size: sizes[position]! });
   };
 }
 

@@ -7,7 +7,6 @@ import {
   elementCount,
   formatType,
   orderAxes,
-  rowCount,
   sizeOf,
   type TensorType,
 } from "../../base/shapes.ts";
@@ -135,15 +134,27 @@ class Evaluation {
         return pointwise(type, sizes, [this.of(node.x)], ([x]) => x!);
       case "slice": {
         const x = this.of(node.x);
-        return generate(type, sizes, (index) => at(x, sizes, shifted(index, type.axes.length + node.dim, node.start)));
+        const dim = type.axes.length + node.dim;
+        return generate(type, sizes, (index) =>
+          at(x, sizes, moved(index, dim, node.start + index[dim]! * (node.stride ?? 1))),
+        );
       }
       case "pad": {
         const x = this.of(node.x);
         const dim = type.axes.length + node.dim;
         const size = x.type.shape[node.dim]!;
         return generate(type, sizes, (index) => {
-          const inside = index[dim]! >= node.before && index[dim]! < node.before + size;
-          return inside ? at(x, sizes, shifted(index, dim, -node.before)) : 0;
+          const from = (index[dim]! - node.before) / (node.stride ?? 1);
+          return Number.isInteger(from) && from >= 0 && from < size ? at(x, sizes, moved(index, dim, from)) : 0;
+        });
+      }
+      case "shift": {
+        const x = this.of(node.x);
+        const slot = type.axes.indexOf(node.axis);
+        const steps = sizeOf(node.axis, sizes);
+        return generate(type, sizes, (index) => {
+          const from = index[slot]! - node.by;
+          return from >= 0 && from < steps ? at(x, sizes, moved(index, slot, from)) : 0;
         });
       }
       case "concat": {
@@ -153,7 +164,7 @@ class Evaluation {
           let start = 0;
           for (const part of parts) {
             const size = part.type.shape[node.dim]!;
-            if (index[dim]! < start + size) return at(part, sizes, shifted(index, dim, -start));
+            if (index[dim]! < start + size) return at(part, sizes, moved(index, dim, index[dim]! - start));
             start += size;
           }
           throw new InternalError("concat: an index lies behind the last part");
@@ -318,10 +329,10 @@ function reduce(node: NodeOf<"reduce">, x: Value, type: TensorType, sizes: AxisS
 }
 
 function matmul(node: NodeOf<"matmul">, x: Value, weight: Value, type: TensorType, sizes: AxisSizes): Value {
-  const [outputs, inputs] = [type.shape[0]!, x.type.shape[0]!];
+  const [outputs, inputs] = [type.shape.at(-1)!, x.type.shape.at(-1)!];
   const data = new Float64Array(elementCount(type, sizes));
   const width = weight.type.shape[1]!;
-  for (let row = 0; row < rowCount(type, sizes); row++) {
+  for (let row = 0; row < data.length / outputs; row++) {
     for (let n = 0; n < outputs; n++) {
       let dot = 0;
       for (let k = 0; k < inputs; k++)
@@ -335,10 +346,10 @@ function matmul(node: NodeOf<"matmul">, x: Value, weight: Value, type: TensorTyp
 function outer(a: Value, b: Value, type: TensorType, sizes: AxisSizes): Value {
   const [rows, columns] = [type.shape[0]!, type.shape[1]!];
   const data = new Float64Array(elementCount(type, sizes));
-  const kept = a.type.axes.map((axis) => type.axes.includes(axis));
   const strides = stridesOf(type, sizes);
-  each({ axes: a.type.axes, shape: [] }, sizes, (index, row) => {
-    const start = index.filter((_, i) => kept[i]).reduce((sum, at, i) => sum + at * strides[i]!, 0);
+  each({ axes: a.type.axes, shape: a.type.shape.slice(0, -1) }, sizes, (index, row) => {
+    const kept = index.filter((_, i) => type.axes.includes(a.type.axes[i]!));
+    const start = kept.reduce((sum, at, i) => sum + at * strides[i]!, 0);
     for (let m = 0; m < rows; m++) {
       for (let n = 0; n < columns; n++) {
         const slot = start + m * columns + n;
@@ -382,8 +393,8 @@ function at(value: Value, sizes: AxisSizes, index: readonly number[]): number {
   return value.data[index.reduce((sum, position, i) => sum + position * strides[i]!, 0)]!;
 }
 
-function shifted(index: readonly number[], slot: number, by: number): number[] {
-  return index.map((position, i) => (i === slot ? position + by : position));
+function moved(index: readonly number[], slot: number, to: number): number[] {
+  return index.map((position, i) => (i === slot ? to : position));
 }
 
 function generate(type: TensorType, sizes: AxisSizes, compute: (index: readonly number[]) => number): Value {

@@ -47,14 +47,12 @@ export function slot(buffer: BufferId, type: TensorType, axis: Axis, which: "fir
   return { ...dense(buffer, type), start: which === "first" ? noSize : times(elements(type), size(1, axis)) };
 }
 
-/** `count` positions from `start` of a feature dimension. A single position has no stride: it may be stretched later. */
-export function sliced(access: Access, type: TensorType, dim: number, start: number, count: number): Access {
+/** `count` positions from `start`, `every` so many, of a feature dimension. A single position has no stride: it may be stretched later. */
+export function sliced(access: Access, type: TensorType, dim: number, start: number, count: number, every = 1): Access {
   const name = featureDims(type.shape)[dim]!;
   const stride = access.strides[name] ?? size(1);
-  const strides =
-    count === 1
-      ? Object.fromEntries(Object.entries(access.strides).filter(([other]) => other !== name))
-      : access.strides;
+  const others = Object.fromEntries(Object.entries(access.strides).filter(([other]) => other !== name));
+  const strides = count === 1 ? others : { ...others, [name]: times(stride, size(every)) };
   return { ...access, offset: access.offset + start * stride.coefficient, strides };
 }
 
@@ -78,19 +76,19 @@ export function reshaped(access: Access, from: TensorType, to: readonly number[]
   return { ...access, strides };
 }
 
-/** The rows of a [.., features] tensor as one run with one stride, or undefined when they do not lie so. */
+/** The rows of a [.., features] tensor, over axes and feature dimensions, as one run with one stride; undefined when they do not lie so. */
 export function rowsOf(access: Access, type: TensorType): { count: Size; stride: Size } | undefined {
   const features = type.shape.at(-1)!;
   if (features > 1 && !equalSize(access.strides["#1"] ?? noSize, size(1))) return undefined;
-  const axes = spaceOf({ axes: type.axes, shape: [] });
-  const inner = axes.at(-1);
+  const rows = spaceOf(type).filter((dim) => dim.name !== "#1");
+  const inner = rows.at(-1);
   if (inner === undefined) return { count: size(1), stride: size(features) };
   const innerStride = access.strides[inner.name];
   if (innerStride === undefined) return undefined;
   let count = inner.size;
-  for (const axis of [...axes].reverse().slice(1)) {
-    if (!equalSize(access.strides[axis.name] ?? noSize, times(innerStride, count))) return undefined;
-    count = times(count, axis.size);
+  for (const dim of [...rows].reverse().slice(1)) {
+    if (!equalSize(access.strides[dim.name] ?? noSize, times(innerStride, count))) return undefined;
+    count = times(count, dim.size);
   }
   return { count, stride: innerStride };
 }

@@ -4,9 +4,10 @@ import { formatType, sameType, type TensorType } from "../../base/shapes.ts";
 import { reachable } from "../../ir/builder.ts";
 import type { Graph, NodeId, NodeOf, Program, ScanNode } from "../../ir/nodes.ts";
 import { operands } from "../../ir/nodes.ts";
+import { elementType } from "../../ir/shapes.ts";
 import { isFree, isFusible, isLeaf, isView, type Schedule, schedule } from "./fuse.ts";
 import { outerBlock, packedSize } from "./kernels.ts";
-import { dense, elements, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
+import { dense, elements, featureDims, noSize, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
 import { copyLoop, fusedLoop, type LoopSource } from "./loops.ts";
 import {
   type Access,
@@ -258,7 +259,7 @@ class Region {
     const type = this.#graph.types[id]!;
     if (isLeaf(node)) return this.#leaf(node as Leaf, type); // isLeaf names exactly these kinds.
     if (node.kind === "slice")
-      return sliced(this.accessOf(node.x), this.#graph.types[node.x]!, node.dim, node.start, node.size);
+      return sliced(this.accessOf(node.x), this.#graph.types[node.x]!, node.dim, node.start, node.size, node.stride);
     if (node.kind === "reshape") {
       const from = this.#graph.types[node.x]!;
       const access = this.accessOf(node.x);
@@ -312,15 +313,18 @@ class Region {
       case "pad":
         this.#lowerPad(id, node, type);
         break;
+      case "shift":
+        this.#lowerShift(node, type, this.accessOf(id));
+        break;
       case "matmul": {
         const packed = this.packed(node.weight, node.transposed);
-        const k = this.#graph.types[node.x]!.shape[0]!;
+        const k = this.#graph.types[node.x]!.shape.at(-1)!;
         this.#commands.push({
           kind: "gemm",
           a: this.#rows(node.x),
           packed,
           c: this.#targetRows(id),
-          n: type.shape[0]!,
+          n: type.shape.at(-1)!,
           k,
         });
         break;
@@ -404,12 +408,32 @@ class Region {
       if (count > 0)
         this.#commands.push(copyLoop({ kind: "number", value: 0 }, sliced(whole, type, node.dim, start, count), part));
     };
-    const end = node.before + inner.shape[node.dim]!;
-    zeros(0, node.before);
+    const count = inner.shape[node.dim]!;
+    const stride = node.stride ?? 1;
+    const end = node.before + (count - 1) * stride + 1;
+    if (stride === 1) zeros(0, node.before);
+    else this.#commands.push(copyLoop({ kind: "number", value: 0 }, whole, type));
     this.#commands.push(
-      copyLoop(this.loopSource(node.x), sliced(whole, type, node.dim, node.before, end - node.before), inner),
+      copyLoop(this.loopSource(node.x), sliced(whole, type, node.dim, node.before, count, stride), inner),
     );
-    zeros(end, node.after);
+    if (stride === 1) zeros(end, node.after);
+  }
+
+  /** Through a copy with room for the steps that are zero: any `by` is then one copy and some slots, whatever size the axis has. */
+  #lowerShift({ x, axis, by }: NodeOf<"shift">, type: TensorType, target: Access): void {
+    const step = elementType(type, axis);
+    const slot = elements(step);
+    const zeros = Math.abs(by);
+    const room = this.temporary("shifted", times(slot, size(1, axis)), times(slot, size(zeros)));
+    const inside = slots(room, step, axis, 0);
+    const moved = (steps: number): Access => ({ ...inside, start: times(slot, size(steps)) });
+    // The slots without a step count as one more feature dimension.
+    const border: TensorType = { axes: step.axes, shape: [zeros, ...step.shape] };
+    const strides = { ...dense(room, step).strides, [featureDims(border.shape)[0]!]: slot };
+    const start = by > 0 ? noSize : times(slot, size(1, axis));
+    this.#commands.push(copyLoop({ kind: "number", value: 0 }, { buffer: room, offset: 0, start, strides }, border));
+    this.#commands.push(copyLoop(this.loopSource(x), by > 0 ? moved(by) : inside, type));
+    this.#commands.push(copyLoop({ kind: "memory", access: by > 0 ? inside : moved(-by) }, target, type));
   }
 
   #rows(id: NodeId): Rows {
