@@ -3,6 +3,14 @@ export * from "./base/errors.ts";
 export { createRandom, type Random } from "./base/random.ts";
 export type { Axis, AxisSizes, TensorType } from "./base/shapes.ts";
 export { type Initializer, type InitializerName, initialValues } from "./init/initializers.ts";
+export {
+  type Convolution2dOptions,
+  type ConvolutionOptions,
+  convolution,
+  convolution2d,
+  flatten,
+  pooling2d,
+} from "./layers/convolution.ts";
 export { type DenseOptions, dense } from "./layers/dense.ts";
 export { dropout } from "./layers/dropout.ts";
 export { type Layer, sequential } from "./layers/layer.ts";
@@ -22,6 +30,7 @@ export {
   type CellWeights,
   defineCell,
 } from "./trace/cell.ts";
+export * from "./trace/convolution.ts";
 export * from "./trace/operations.ts";
 export { type ScanOptions, type ScanResult, scan } from "./trace/scan.ts";
 export { type ParameterSpec, Scope } from "./trace/scope.ts";
