@@ -1,0 +1,106 @@
+/** Claims about the whole table: ratios of rows of the same run, beside what they should reach. */
+import { pointName } from "../grid.mjs";
+import { geometricMean } from "../statistics.mjs";
+
+const same = ["work", "cell", "hidden", "batch", "time", "threads"];
+const keyOf = (row) => same.map((field) => row[field]).join(" ");
+const describe = (row) => `${row.cell} ${pointName(row)}, ${row.threads} thr.`;
+
+/** Rows without a partner say nothing; a claim without rows is not listed. */
+export function claimsFromRows(rows) {
+  const of = (engine, work) => rows.filter((row) => row.engine === engine && row.work === work);
+  /** [row of ours, how many times as long the peer takes]. */
+  const against = (ours, peer, work) => {
+    const peers = new Map(of(peer, work).map((row) => [keyOf(row), row]));
+    return of(ours, work).flatMap((row) => {
+      const other = peers.get(keyOf(row));
+      return other === undefined ? [] : [{ row, value: other.medianMs / row.medianMs }];
+    });
+  };
+  const native = of("recurra-native", "train");
+  const wasm = of("recurra-wasm", "train");
+  return [
+    ...mean("training step, native / PyTorch, geometric mean", against("recurra-native", "pytorch", "train"), 2),
+    ...least("training step, native / PyTorch, worst point", against("recurra-native", "pytorch", "train"), 1.1),
+    ...mean("forward, native / ONNX Runtime, geometric mean", against("recurra-native", "onnxruntime", "forward"), 1.3),
+    ...least("forward, native / ONNX Runtime, worst point", against("recurra-native", "onnxruntime", "forward"), 1),
+    ...least(
+      "streaming step, native / ONNX Runtime, worst cell",
+      against("recurra-native", "onnxruntime", "stream"),
+      3,
+    ),
+    ...least(
+      "language model, native / PyTorch, tokens per second",
+      against("recurra-native", "pytorch", "language"),
+      1.8,
+    ),
+    ...least(
+      "training step, WebAssembly / TensorFlow.js wasm, worst point",
+      against("recurra-wasm", "tfjs-wasm", "train"),
+      20,
+    ),
+    ...ofPeak("WebAssembly, training, hidden ≥ 256, of the 128-bit peak", wasm, (row) => row.hidden >= 256, 60),
+    ...ofPeak(
+      "WebAssembly, training, hidden 64–128, of the 128-bit peak",
+      wasm,
+      (row) => row.hidden >= 64 && row.hidden <= 128 && row.batch > 1,
+      35,
+    ),
+    ...ofPeak("native, training, hidden ≥ 256, of the peak of the core", native, (row) => row.hidden >= 256, 60),
+    ...["recurra-native", "recurra-wasm"].flatMap((engine) => twoThreads(engine, rows)),
+  ];
+}
+
+const claim = (what, value, target, unit, note) => ({
+  what,
+  value,
+  unit,
+  target: `≥ ${target}`,
+  met: value >= target,
+  note,
+});
+
+function mean(what, ratios, target) {
+  if (ratios.length === 0) return [];
+  const value = geometricMean(ratios.map(({ value }) => value));
+  return [claim(what, value, target, "×", `${ratios.length} points`)];
+}
+
+function least(what, ratios, target) {
+  const worst = lowest(ratios);
+  return worst === undefined ? [] : [claim(what, worst.value, target, "×", describe(worst.row))];
+}
+
+function ofPeak(what, rows, wanted, target) {
+  const worst = lowest(
+    rows
+      .filter((row) => row.threads === 1 && wanted(row) && row.percentOfPeak !== undefined)
+      .map((row) => ({ row, value: row.percentOfPeak })),
+  );
+  return worst === undefined ? [] : [claim(`${what}, worst point`, worst.value, target, "%", describe(worst.row))];
+}
+
+function twoThreads(engine, rows) {
+  const own = rows.filter((row) => row.engine === engine && (row.work === "train" || row.work === "forward"));
+  const one = new Map(own.filter(({ threads }) => threads === 1).map((row) => [keyOf({ ...row, threads: 2 }), row]));
+  const gains = own.flatMap((row) => {
+    const single = row.threads === 2 ? one.get(keyOf(row)) : undefined;
+    return single === undefined ? [] : [{ row, value: single.medianMs / row.medianMs }];
+  });
+  const large = ({ row }) => row.batch >= 32 && row.hidden >= 128;
+  return ["train", "forward"].flatMap((work) => {
+    const ofWork = gains.filter(({ row }) => row.work === work);
+    return [
+      ...least(`2 threads / 1, ${engine}, ${work}, batch ≥ 32, hidden ≥ 128, worst point`, ofWork.filter(large), 1.8),
+      // Within the noise of two timings.
+      ...least(`2 threads / 1, ${engine}, ${work}, anywhere, worst point`, ofWork, 0.97),
+    ];
+  });
+}
+
+function lowest(entries) {
+  return entries.reduce(
+    (worst, entry) => (worst === undefined || entry.value < worst.value ? entry : worst),
+    undefined,
+  );
+}

@@ -1,0 +1,56 @@
+/** Every engine the bench knows: how it is started and which jobs it is asked to do. */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const peers = createRequire(new URL("../peers/package.json", import.meta.url));
+
+const every = () => true;
+const isForward = ({ work }) => work === "forward" || work === "stream";
+/** Engines that need seconds for a step: one layer, small, one thread, and only one point of a quick run. */
+const isSmall =
+  (full) =>
+  ({ work, hidden, batch, threads }) =>
+    (work === "train" || work === "forward") &&
+    threads === 1 &&
+    (full ? hidden * batch <= 256 * 32 : hidden === 128 && batch === 32);
+
+/**
+ * `asked` says for which jobs an engine is started at all, `missing` why it is not here. `node` is how WebAssembly alone is
+ * started: another Node than this one may have other instructions.
+ */
+export function engines({ full, python, node = [process.execPath] }) {
+  const peer = (name, script, modules, asked) => ({
+    name,
+    command: [process.execPath, file(script)],
+    asked,
+    missing: modules.find((module) => !isInstalled(module)) && "not installed: npm run bench:peers",
+  });
+  return [
+    {
+      name: "recurra-native",
+      command: [process.execPath, file("recurra.mjs")],
+      env: { RECURRA_NATIVE: "" },
+      asked: every,
+    },
+    { name: "recurra-wasm", command: [...node, file("recurra.mjs")], env: { RECURRA_NATIVE: "0" }, asked: every },
+    {
+      name: "pytorch",
+      command: [python, file("pytorch.py")],
+      asked: every,
+      missing: existsSync(python) ? undefined : `no Python at ${python}`,
+    },
+    peer("onnxruntime", "onnxruntime.mjs", ["onnxruntime-node"], isForward),
+    peer("tfjs-wasm", "tfjs-wasm.mjs", ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"], isSmall(full)),
+    peer("tfjs-cpu", "tfjs-cpu.mjs", ["@tensorflow/tfjs"], (job) => full && isSmall(full)(job)),
+  ];
+}
+
+function isInstalled(module) {
+  const [scope, name] = module.split("/");
+  const folder = name === undefined ? scope : `${scope}/${name}`;
+  return peers.resolve
+    .paths(module)
+    .some((path) => path.includes("peers") && existsSync(`${path}/${folder}/package.json`));
+}

@@ -1,0 +1,130 @@
+/** recurra as a subject of the bench: native kernels, or WebAssembly alone where RECURRA_NATIVE=0. */
+import { crossEntropy, dense, gather, mse, recurrent, sequenceType, sequential, vectorType } from "recurra";
+import { cellNamed } from "recurra/cells";
+import { adam, Model, sgd } from "recurra/train";
+import { blocksOf, embedding, headWeights, inputsOf, layerWeights, targets, textOf, vocabulary } from "../numbers.mjs";
+import { serve } from "./serve.mjs";
+
+/** Steps in one timing of a stream: a single one is too short for the clock. */
+const streamSteps = 100;
+
+await serve({ engine: "recurra", version: `Node ${process.version}` }, (job) =>
+  job.work === "stream" ? prepareStream(job) : prepareBatch(job),
+);
+
+function prepareBatch(job) {
+  const { work, batch, time, threads } = job;
+  const language = work === "language";
+  const model = new Model(language ? languageNetwork(job) : lastOutputNetwork(job), {
+    threads,
+    ...(language ? { optimizer: sgd() } : { optimizer: adam(), clipping: { norm: 1 } }),
+  });
+  model.setWeights(weightsOf(job, model));
+  const fed = { sizes: { batch, time }, inputs: language ? textOf(job) : inputsOf(job) };
+  const run =
+    work === "forward" ? () => void model.predict(fed) : () => void model.trainStep(fed, language ? 0.1 : 1e-3);
+  return {
+    check() {
+      if (work === "forward") return { output: [...model.predict(fed).y] };
+      const { loss, gradientNorm } = model.trainStep(fed, 1e-3);
+      return { loss, gradientNorm };
+    },
+    /** Until the engine has optimised the code and the workers have joined. */
+    async warmUp() {
+      const begin = performance.now();
+      for (let step = 0; step < 10 || performance.now() - begin < 150; step++) {
+        run();
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        if (performance.now() - begin > 2000) break;
+      }
+    },
+    run,
+    about: () => ({ kernels: model.footprint.kernels, threadsReady: model.threadsReady() }),
+  };
+}
+
+function lastOutputNetwork({ cell, hidden }) {
+  const layers = sequential(
+    recurrent({ cell: cellNamed(cell), hiddenSize: hidden, output: "last" }),
+    dense({ outputSize: targets }),
+  );
+  return {
+    inputs: { x: sequenceType(hidden), y: vectorType(targets) },
+    forward: ({ x }, scope) => ({ y: layers.apply(x, scope) }),
+    loss: ({ y }, inputs, scope) => mse(y, inputs.y, scope),
+  };
+}
+
+function languageNetwork({ hidden }) {
+  const words = {
+    name: "embedding",
+    apply: (tokens, scope) =>
+      gather(scope.param("table", [vocabulary, hidden], { kind: "constant", value: 0 }), tokens),
+  };
+  const layers = sequential(
+    words,
+    recurrent({ cell: cellNamed("lstm"), hiddenSize: hidden, depth: 2 }),
+    dense({ outputSize: vocabulary }),
+  );
+  return {
+    inputs: { tokens: sequenceType(1), next: sequenceType(1) },
+    forward: ({ tokens }, scope) => ({ logits: layers.apply(tokens, scope) }),
+    loss: ({ logits }, { next }, scope) => crossEntropy(logits, next, scope),
+  };
+}
+
+/** One timestep after the other: the state goes out of one call and into the next. */
+function prepareStream({ cell: name, hidden }) {
+  const cell = cellNamed(name);
+  const layer = recurrent({ cell, hiddenSize: hidden });
+  const states = cell.states.map((state) => `0.forward.${state}`);
+  const network = {
+    inputs: { x: sequenceType(hidden), ...Object.fromEntries(states.map((state) => [state, vectorType(hidden)])) },
+    forward: ({ x, ...initial }, scope) => layer.run(x, scope, initial).final,
+    loss: (outputs, _, scope) => mse(outputs[states[0]], outputs[states[0]], scope),
+  };
+  const model = new Model(network, { threads: 1 });
+  model.setWeights(weightsOf({ work: "stream", cell: name, hidden }, model));
+  const xs = inputsOf({ hidden, batch: 1, time: 5 }).x;
+  const zeros = () => Object.fromEntries(states.map((state) => [state, new Float32Array(hidden)]));
+  const sizes = { batch: 1, time: 1 };
+  let state = zeros();
+  const step = (x) => {
+    state = model.predict({ sizes, inputs: { x, ...state } });
+  };
+  const stepAt = (t) => step(xs.subarray(t * hidden, (t + 1) * hidden));
+  const run = () => {
+    for (let i = 0; i < streamSteps; i++) stepAt(i % 5);
+  };
+  return {
+    check() {
+      for (let t = 0; t < 5; t++) stepAt(t);
+      return { output: [...state[states[0]]] };
+    },
+    warmUp() {
+      for (let i = 0; i < 20; i++) run();
+    },
+    run,
+    repeats: streamSteps,
+    about: () => ({ kernels: model.footprint.kernels, through: "predict" }),
+  };
+}
+
+/** The bench's weights, cut into recurra's parameters: one for each block. */
+function weightsOf({ work, cell, hidden }, model) {
+  const layers = new Map();
+  return new Map(
+    model.parameters.map(({ name, shape }) => {
+      const count = shape.reduce((all, size) => all * size, 1);
+      const part = /(\d+)\.forward\.(W|R|b|rb)\.(\w+)$/.exec(name);
+      if (part !== null) {
+        const [, layer, kind, block] = part;
+        if (!layers.has(layer)) layers.set(layer, layerWeights(cell, hidden, Number(layer)));
+        const start = kind === "rb" ? 0 : blocksOf[cell].indexOf(block) * count;
+        return [name, layers.get(layer)[kind].slice(start, start + count)];
+      }
+      if (name.endsWith("table")) return [name, embedding(hidden)];
+      return [name, headWeights(hidden, work === "language" ? vocabulary : targets)[name.endsWith("W") ? "W" : "b"]];
+    }),
+  );
+}

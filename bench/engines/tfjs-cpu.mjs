@@ -1,0 +1,6 @@
+/** TensorFlow.js in plain JavaScript. */
+import { peers, serveTfjs } from "./tfjs.mjs";
+
+const tf = peers("@tensorflow/tfjs");
+await tf.setBackend("cpu");
+await serveTfjs(tf, "tfjs-cpu");

@@ -1,0 +1,90 @@
+/** One job on every engine: checked against the reference, then timed in rounds of ours, peer, ours, peer. */
+import { operationsOf } from "./grid.mjs";
+import { referenceOf } from "./reference.mjs";
+import { summary } from "./statistics.mjs";
+
+/** Float32 against float64 over a few hundred sums: relative to the largest number of a result. */
+const tolerance = 1e-3;
+
+const references = new Map();
+
+/**
+ * Rows for the table, and notes about engines that could not take part. `subjects` are started engines; `asked` says which of
+ * them this job is for. `slowMs`: an engine whose single run takes longer gets fewer rounds.
+ */
+export async function measureJob(job, subjects, peaks, { rounds, budgetMs }) {
+  const expected = referenceFor(job);
+  const notes = [];
+  const ready = [];
+  for (const subject of subjects) {
+    const answer = await subject.ask({ job });
+    const problem = answer.refused ?? answer.failed ?? difference(answer.checked, expected);
+    if (problem === undefined) ready.push({ subject, about: answer.about, milliseconds: [], turns: 0 });
+    else notes.push({ engine: subject.name, ...job, problem: problem.split("\n")[0] });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const entry of ready) {
+      if (entry.dropped || isSpent(entry, budgetMs, round)) continue;
+      const answer = await entry.subject.ask({ budgetMs, most: 200 });
+      if (answer.milliseconds === undefined) {
+        entry.dropped = true;
+        notes.push({ engine: entry.subject.name, ...job, problem: (answer.failed ?? "no answer").split("\n")[0] });
+      } else {
+        entry.milliseconds.push(...answer.milliseconds);
+        entry.turns++;
+      }
+      // Threads that wait for more work in a loop give the processors back.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+  const rows = ready
+    .filter(({ milliseconds }) => milliseconds.length > 0)
+    .map(({ subject, about, milliseconds }) => rowOf(job, subject, about, milliseconds, peaks));
+  return { rows, notes };
+}
+
+/** An engine that needs many budgets for a run is asked once or twice, not in every round. */
+function isSpent({ milliseconds, turns }, budgetMs, round) {
+  if (round === 0 || turns === 0) return false;
+  const longest = Math.max(...milliseconds);
+  return (longest > 20 * budgetMs && turns >= 1) || (longest > 5 * budgetMs && turns >= 3);
+}
+
+function rowOf(job, subject, about, milliseconds, peaks) {
+  const timing = summary(milliseconds);
+  const compared = about.unchecked === undefined;
+  const gflops = compared ? operationsOf(job) / timing.medianMs / 1e6 : undefined;
+  const peak = subject.name === "recurra-wasm" ? peaks.simd128 : peaks.native;
+  return {
+    ...job,
+    engine: subject.name,
+    version: subject.version,
+    ...timing,
+    gflops,
+    percentOfPeak: peak === undefined || gflops === undefined ? undefined : (100 * gflops) / peak / job.threads,
+    ...(job.work === "language" ? { tokensPerSecond: ((job.batch * job.time) / timing.medianMs) * 1000 } : {}),
+    ...about,
+  };
+}
+
+function referenceFor(job) {
+  const { threads: _, ...work } = job;
+  const key = JSON.stringify(work);
+  if (!references.has(key)) references.set(key, referenceOf(job));
+  return references.get(key);
+}
+
+/** What is wrong, or undefined. Names that the reference does not have, or the engine does not give, are not compared. */
+export function difference(given, expected) {
+  for (const [name, value] of Object.entries(given)) {
+    if (expected[name] === undefined) continue;
+    const [own, right] = [[value].flat(), [expected[name]].flat(Number.POSITIVE_INFINITY)].map((list) => [...list]);
+    const wanted = right.length === 1 && ArrayBuffer.isView(right[0]) ? [...right[0]] : right;
+    const scale = Math.max(...wanted.map(Math.abs));
+    // Rows repeat: output k is that of row k modulo the rows that differ.
+    const worst = own.findIndex((x, k) => !(Math.abs(x - wanted[k % wanted.length]) <= tolerance * scale));
+    if (worst !== -1)
+      return `wrong: ${name}[${worst}] is ${own[worst]}, the reference says ${wanted[worst % wanted.length]}`;
+  }
+  return undefined;
+}

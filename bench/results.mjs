@@ -1,0 +1,31 @@
+/** Where results are kept: one file a run, and latest.json, which holds the newest row of everything that was measured. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const resultsFolder = fileURLToPath(new URL("results/", import.meta.url));
+
+/** With `add`, rows and claims that latest.json has and this run did not measure stay in it. */
+export function writeResults(document, { folder = resultsFolder, add = false } = {}) {
+  mkdirSync(folder, { recursive: true });
+  const latest = join(folder, "latest.json");
+  const before = add && existsSync(latest) ? JSON.parse(readFileSync(latest, "utf8")) : { rows: [], claims: [] };
+  const own = join(folder, `${document.date.replaceAll(/[:.]/g, "-")}.json`);
+  writeFileSync(own, `${JSON.stringify(document, null, 1)}\n`);
+  const joined = {
+    ...document,
+    rows: merged(before.rows, document.rows, rowKey),
+    claims: merged(before.claims, document.claims, ({ what }) => what),
+  };
+  writeFileSync(latest, `${JSON.stringify(joined, null, 1)}\n`);
+  return { latest, own, joined };
+}
+
+export function rowKey({ work, cell, hidden, batch, time, threads, engine }) {
+  return [work, cell, hidden, batch, time, threads, engine].join(" ");
+}
+
+function merged(before, now, keyOf) {
+  const rows = new Map([...before, ...now].map((row) => [keyOf(row), row]));
+  return [...rows.values()];
+}
