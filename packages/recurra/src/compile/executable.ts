@@ -26,7 +26,7 @@ import type { Program } from "../ir/nodes.ts";
 import { type Entry, makeEntry, operationsOf, type Part, type PlacedParam, placeParams } from "./entry.ts";
 import { type KernelSet, type NativeKernels, nativeImports, nativeKernels } from "./native.ts";
 import { largestShard, shardCount, shardRows, sumTree } from "./shards.ts";
-import { type Numbers, readTensor, writeTensor } from "./tensors.ts";
+import { type Numbers, type Place, readTensor, stagingBytes, writeTensor } from "./tensors.ts";
 import { type ThreadPool, threadPool } from "./threads.ts";
 
 export interface CompileOptions {
@@ -138,7 +138,7 @@ export class Executable {
     if (entry.whole === undefined) return;
     for (const [input, buffer] of Object.entries(entry.whole.plan.inputs)) {
       if (entry.partials.has(input)) continue;
-      this.#write(entry.whole, buffer, placement.wholeBase + placement.whole[buffer]!, input, inputs, sizes);
+      this.#write(entry.whole, placement, buffer, placement.wholeBase + placement.whole[buffer]!, input, inputs, sizes);
     }
     programs.get(`${name}.whole`)!(
       ...this.#axes.map((axis) => sizes[axis] ?? 1),
@@ -172,7 +172,7 @@ export class Executable {
     if (entry.whole !== undefined && inWhole !== undefined) {
       const type = entry.whole.types.get(inWhole)!;
       const result = new Float32Array(elementCount(type, sizes));
-      readTensor(this.#floats(placement.wholeBase + placement.whole[inWhole]!, result.length), result, 0, type, sizes);
+      readTensor(this.#place(placement, placement.wholeBase + placement.whole[inWhole]!), result, 0, type, sizes);
       return result;
     }
     const buffer = entry.rows.plan.outputs[name];
@@ -184,7 +184,7 @@ export class Executable {
       const { first, own } = shardSizes(sizes, shards, shard);
       const address = placement.shardBase + shard * placement.shardBytes + placement.rows[buffer]!;
       const perRow = elementCount(type, { ...sizes, batch: 1 });
-      readTensor(this.#floats(address, elementCount(type, own)), result, first * perRow, type, own);
+      readTensor(this.#place(placement, address), result, first * perRow, type, own);
     }
     return result;
   }
@@ -215,12 +215,13 @@ export class Executable {
     const { first, own } = shardSizes(sizes, shards, shard);
     const base = placement.shardBase + shard * placement.shardBytes;
     for (const [input, buffer] of Object.entries(entry.rows.plan.inputs)) {
-      this.#write(entry.rows, buffer, base + placement.rows[buffer]!, input, inputs, sizes, { first, own });
+      this.#write(entry.rows, placement, buffer, base + placement.rows[buffer]!, input, inputs, sizes, { first, own });
     }
   }
 
   #write(
     part: Part,
+    placement: Placement,
     buffer: BufferId,
     address: number,
     input: string,
@@ -232,7 +233,7 @@ export class Executable {
     const given = inputs[input];
     if (given === undefined || given.length !== elementCount(type, sizes)) throw wrongInput(input, given, type, sizes);
     const perRow = type.axes.includes("batch") ? elementCount(type, { ...sizes, batch: 1 }) : 0;
-    writeTensor(this.#floats(address, elementCount(type, shard.own)), given, shard.first * perRow, type, shard.own);
+    writeTensor(this.#place(placement, address), given, shard.first * perRow, type, shard.own);
   }
 
   #runShards(name: string, entry: Entry, placement: Placement, shards: number, sizes: AxisSizes): void {
@@ -315,7 +316,10 @@ export class Executable {
           : planMemory(entry.whole.plan, this.#capacity, new Map([...wholeParams, ...summed]));
       const arenaBytes = Math.max(rows.arenaBytes, 0);
       const wholeArena = whole?.arenaBytes ?? 0;
-      const wholeBase = arenaBase + Math.max((entry.splits ? arenas : 1) * arenaBytes, wholeArena);
+      const staging = [...entry.rows.types.values()].map((type) => stagingBytes(type, rowCapacity));
+      const wholeStaging = [...(entry.whole?.types.values() ?? [])].map((type) => stagingBytes(type, this.#capacity));
+      const room = Math.max((entry.splits ? arenas : 1) * arenaBytes, wholeArena, ...staging, ...wholeStaging);
+      const wholeBase = arenaBase + Math.ceil(room / 64) * 64;
       end = Math.max(end, wholeBase + (whole?.shardBytes ?? 0));
       this.#placements.set(name, {
         rows: rows.addresses,
@@ -358,6 +362,16 @@ export class Executable {
     forgetWithOwner.unregister(this);
     this.#pool?.unregister(this.#registered);
     this.#registered = undefined;
+  }
+
+  /** A tensor's place between calls, when nothing lies in the arena. */
+  #place({ arenaBase }: Placement, address: number): Place {
+    return {
+      floats: (at, length) => this.#floats(at, length),
+      address,
+      staging: arenaBase,
+      turn: this.#instance!.turn,
+    };
   }
 
   #floats(address: number, length: number): Float32Array<ArrayBuffer> {

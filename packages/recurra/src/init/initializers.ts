@@ -102,7 +102,8 @@ function orthogonal(rows: number, columns: number, gain: number, random: Random)
     // Twice: once is not enough in finite precision when the vector nearly lies in the span.
     for (let pass = 0; pass < 2; pass++) {
       for (const other of basis) {
-        const projection = vector.reduce((sum, value, i) => sum + value * other[i]!, 0);
+        let projection = 0;
+        for (let i = 0; i < length; i++) projection += vector[i]! * other[i]!;
         for (let i = 0; i < length; i++) vector[i] = vector[i]! - projection * other[i]!;
       }
     }

@@ -64,6 +64,8 @@ export interface Instantiated {
   readonly programs: ReadonlyMap<string, Exported>;
   /** Adds `count` floats at the second address to those at the first. */
   readonly addTo: Exported;
+  /** Numbers at the first address, [outer, inner, features], to the second as [inner, outer, features]. Then the three sizes. */
+  readonly turn: Exported;
 }
 
 /** `native` takes the place of WebAssembly kernels of the same names. */
@@ -80,5 +82,6 @@ export function instantiate(
   });
   // The modules export functions of numbers and nothing else.
   const programs = new Map(Object.entries(instance.exports) as [string, Exported][]);
-  return { programs, addTo: kernelInstance.exports["addTo"] as Exported };
+  const { addTo, turn } = kernelInstance.exports as Record<string, Exported>;
+  return { programs, addTo: addTo!, turn: turn! };
 }

@@ -9,6 +9,7 @@
  * The inner kernel keeps a tile of 1 … `tileRows` rows × 8 columns of C in registers over the whole of k.
  */
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, v128 } from "./assembler.ts";
+import { writeTurn } from "./turn.ts";
 
 export const panelWidth = 8;
 const tileRows = 6;
@@ -31,6 +32,7 @@ export function packedSize(k: number, n: number): number {
  * - `gemm(a, aRow, aColumn, packed, c, cRow, m, n, k, accumulate)`: C (+)= A·B
  * - `outer(a, aRow, b, bRow, c, cRow, m, n, rows, scratch)`: C = Σ over rows of aᵀ b; scratch holds packedSize(outerBlock, n)
  * - `addTo(target, source, count)`: target += source; count is a multiple of 4
+ * - `turn`: between the callers' order of axes and the memory's (turn.ts)
  */
 export function kernelModule(arithmetic: Arithmetic, shared = false): Uint8Array<ArrayBuffer> {
   const module = new ModuleAssembler(shared);
@@ -41,6 +43,7 @@ export function kernelModule(arithmetic: Arithmetic, shared = false): Uint8Array
   const gemm = module.function("gemm", parameters(10), (code) => writeGemm(code, tiles));
   module.function("outer", parameters(10), (code) => writeOuter(code, pack, gemm));
   module.function("addTo", parameters(3), writeAddTo);
+  module.function("turn", parameters(5), writeTurn);
   return module.finish();
 }
 
