@@ -4,6 +4,13 @@ export { createRandom, type Random } from "./base/random.ts";
 export type { Axis, AxisSizes, TensorType } from "./base/shapes.ts";
 export { type Initializer, type InitializerName, initialValues } from "./init/initializers.ts";
 export {
+  type Attended,
+  type Attention,
+  type AttentionOptions,
+  attention,
+  type ReadMemory,
+} from "./layers/attention.ts";
+export {
   type Convolution2dOptions,
   type ConvolutionOptions,
   convolution,
@@ -11,6 +18,14 @@ export {
   flatten,
   pooling2d,
 } from "./layers/convolution.ts";
+export {
+  type Decoded,
+  type Decoder,
+  type DecoderOptions,
+  decoder,
+  type Encoded,
+  type Generated,
+} from "./layers/decoder.ts";
 export { type DenseOptions, dense } from "./layers/dense.ts";
 export { dropout } from "./layers/dropout.ts";
 export { type Layer, sequential } from "./layers/layer.ts";
@@ -22,6 +37,7 @@ export {
   recurrent,
   type States,
 } from "./layers/recurrent.ts";
+export { highway, residual } from "./layers/shortcut.ts";
 export {
   type Cell,
   type CellDefinition,

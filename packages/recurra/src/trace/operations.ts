@@ -131,6 +131,23 @@ export function softmax(x: Tensor): Tensor {
   return div(weights, sumFeatures(weights));
 }
 
+/** Softmax along an axis, over the positions where `counts` is not 0 (default: all). Where none counts all is 0. */
+export function softmaxOver(x: Tensor, axis: Axis, counts?: Tensor): Tensor {
+  const scores = counts === undefined ? x : select(counts, x, Number.NEGATIVE_INFINITY);
+  const top = stopGradient(reduce("max", scores, [axis], []));
+  // Of a row without positions the maximum is −∞, and −∞ + ∞ is no number.
+  const shifted = sub(x, select(less(Number.NEGATIVE_INFINITY, top), top, 0));
+  const weights = counts === undefined ? exp(shifted) : select(counts, exp(select(counts, shifted, 0)), 0);
+  const total = sumAxes(weights, axis);
+  return div(weights, select(less(0, total), total, 1));
+}
+
+/** The position of the largest feature, [.., 1]; of equal ones the first. No gradient. */
+export function argmax(x: Tensor): Tensor {
+  const behind = sub(x.size - 1, x.trace.add({ kind: "iota", along: { size: x.size } }));
+  return stopGradient(sub(x.size - 1, maxFeatures(mul(equal(x, maxFeatures(x)), behind))));
+}
+
 /** 1 at the index, 0 elsewhere: index [.., 1] gives [.., size]. */
 export function oneHot(index: Tensor, size: number): Tensor {
   return equal(index, index.trace.add({ kind: "iota", along: { size } }));

@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { expectClose, tolerances } from "../../../../test/support/close.ts";
+import { checkGradients } from "../../../../test/support/differences.ts";
+import { backends, feedsFor, programOf, reference, scopeIn } from "../../../../test/support/programs.ts";
+import { gru } from "../cells/gru.ts";
+import { lstm } from "../cells/lstm.ts";
+import { argmax } from "../trace/operations.ts";
+import { sequenceType, type Trace, vectorType } from "../trace/tensor.ts";
+import { attention } from "./attention.ts";
+import { type Decoder, decoder, type Encoded } from "./decoder.ts";
+import { crossEntropy } from "./losses.ts";
+import { recurrent } from "./recurrent.ts";
+
+const common = { hiddenSize: 4, vocabularySize: 5, embeddingSize: 3, start: 2 };
+const forms = [
+  { what: "plain, from one row", options: { ...common, cell: gru }, row: true },
+  { what: "two layers, from the encoder's states", options: { ...common, cell: lstm, depth: 2 }, row: false },
+  { what: "with attention", options: { ...common, cell: gru, attention: attention() }, row: false },
+  {
+    what: "with multi-head attention and a tied table",
+    options: { ...common, cell: lstm, attention: attention({ kind: "multiHead", heads: 2 }), tied: true },
+    row: true,
+  },
+] as const;
+const sizes = { batch: 2, time: 3, steps: 4 };
+const given = { seed: [7], lengths: [3, 2], targets: [0, 3, 1, 4, 2, 2, 0, 1] };
+const targetType = { axes: ["batch", "steps"], shape: [1] };
+
+type Form = (typeof forms)[number];
+
+function traced(
+  form: Form,
+  trace: Trace,
+  training = false,
+): { model: Decoder; encoded: Encoded; scope: ReturnType<typeof scopeIn> } {
+  const scope = scopeIn(trace, { time: trace.input("lengths", vectorType(1)) }, training);
+  const { cell, hiddenSize } = form.options;
+  const depth = "depth" in form.options ? form.options.depth : 1;
+  const encoder = recurrent({ cell, hiddenSize, depth }).run(trace.input("x", sequenceType(2)), scope.in("encoder"));
+  return {
+    model: decoder(form.options),
+    encoded: { initial: form.row ? encoder.last : encoder.final, memory: encoder.sequence },
+    scope: scope.in("decoder"),
+  };
+}
+
+describe.each(forms)("a decoder $what", (form) => {
+  const taught = programOf((trace) => {
+    const { model, encoded, scope } = traced(form, trace);
+    const targets = trace.input("targets", targetType);
+    const decoded = model.teach(targets, encoded, scope);
+    return { loss: crossEntropy(decoded.logits, targets, scope), tokens: argmax(decoded.logits), ...decoded };
+  });
+  const feeds = feedsFor(taught, sizes, 5, given);
+
+  it("has the gradient that central differences give", () => {
+    const program = programOf((trace) => {
+      const { model, encoded, scope } = traced(form, trace);
+      const targets = trace.input("seed targets", targetType);
+      return { loss: crossEntropy(model.teach(targets, encoded, scope).logits, targets, scope) };
+    });
+    checkGradients(program, { ...feeds, "seed targets": given.targets }, sizes, { coordinates: 3, directions: 2 });
+  });
+
+  it("generates what teaching finds likeliest when it is taught what was generated", () => {
+    const program = programOf((trace) => {
+      const { model, encoded, scope } = traced(form, trace);
+      return { ...model.generate(encoded, scope) };
+    });
+    const generated = reference(program, feeds, sizes);
+    const again = reference(taught, { ...feeds, targets: generated.tokens! }, sizes);
+    expect([...again.tokens!]).toEqual([...generated.tokens!]);
+    expectClose(again.logits!, generated.logits!, tolerances.float64, "teaching against generating");
+    for (const backend of backends)
+      expect([...backend.run(program, feeds, sizes).tokens!]).toEqual([...generated.tokens!]);
+  });
+
+  it("sampled always, goes as it generates; sampled never, as it is taught", () => {
+    const sampled = (sampling: number) =>
+      programOf((trace) => {
+        const { model, encoded, scope } = traced(form, trace, true);
+        const { logits } = model.teach(trace.input("targets", targetType), encoded, scope, sampling);
+        const { logits: free } = model.generate(encoded, scope);
+        return { logits, free };
+      });
+    const always = reference(sampled(1), feeds, sizes);
+    expectClose(always.logits!, always.free!, tolerances.float64, "sampling against generating");
+    const never = reference(sampled(1e-12), feeds, sizes);
+    expectClose(
+      never.logits!,
+      reference(taught, feeds, sizes).logits!,
+      tolerances.float64,
+      "sampling against teaching",
+    );
+  });
+});
+
+describe("decoder", () => {
+  it("refuses first states that do not fit", () => {
+    expect(() =>
+      programOf((trace) => {
+        const { encoded, scope } = traced(forms[1], trace);
+        return { ...decoder({ ...common, cell: lstm, depth: 3 }).generate(encoded, scope) };
+      }),
+    ).toThrow(
+      'decoder: first state "2.forward.h" is missing among 0.forward.h, 0.forward.c, 1.forward.h, 1.forward.c, expected [batch, 4].',
+    );
+  });
+});
