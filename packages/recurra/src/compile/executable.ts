@@ -25,6 +25,7 @@ import {
 import type { Program } from "../ir/nodes.ts";
 import { type Entry, makeEntry, operationsOf, type Part, type PlacedParam, placeParams } from "./entry.ts";
 import { type KernelSet, type NativeKernels, nativeImports, nativeKernels } from "./native.ts";
+import { Pace } from "./pace.ts";
 import { largestShard, shardCount, shardRows, sumTree } from "./shards.ts";
 import { type Numbers, type Place, readTensor, stagingBytes, writeTensor } from "./tensors.ts";
 import { type ThreadPool, threadPool } from "./threads.ts";
@@ -53,11 +54,8 @@ interface Placement {
   readonly partials: { readonly offset: number; readonly count: number };
 }
 
-/**
- * Below this many floating-point operations a call is over before another thread has woken up: about 100 microseconds of plain
- * WebAssembly at 20 GFLOP/s. An estimate, not yet measured; for native kernels, several times as fast, it is too low.
- */
-const fewOperations = 2e6;
+/** Below this many floating-point operations, some microseconds, a call stays on one thread untried. */
+const fewOperations = 5e5;
 
 export class Executable {
   /** The WebAssembly kernels in use: for everything, or for what native kernels leave. */
@@ -79,6 +77,8 @@ export class Executable {
   #moduleBytes = 0;
   /** Its number in the pool, once a call has been large enough for threads. */
   #registered: number | undefined;
+  /** By program and size: whether several threads have been faster than one. */
+  readonly #paces = new Map<string, Pace>();
 
   constructor(
     programs: Readonly<Record<string, Program>>,
@@ -239,15 +239,20 @@ export class Executable {
   #runShards(name: string, entry: Entry, placement: Placement, shards: number, sizes: AxisSizes): void {
     const program = this.#instance!.programs.get(name)!;
     const { arenaBase, arenaBytes, shardBase, shardBytes } = placement;
-    const threads = Math.min(shards, this.#threads(entry, sizes, shards));
+    const operations = operationsOf(entry.rows.plan, sizes);
+    const ready = operations < fewOperations ? 1 : Math.min(shards, this.#threads(shards));
+    const pace = ready === 1 ? undefined : this.#paceOf(name, operations);
+    const threads = pace?.next() === true ? ready : 1;
     const own = () => {
       for (let shard = 0; shard < shards; shard += threads) {
         const { first, own: ownSizes } = shardSizes(sizes, shards, shard);
         program(...this.#axes.map((axis) => ownSizes[axis] ?? 1), arenaBase, shardBase + shard * shardBytes, first);
       }
     };
+    const started = pace === undefined ? 0 : performance.now();
     if (threads === 1 || this.#pool === undefined || this.#registered === undefined) {
       own();
+      pace?.record(false, performance.now() - started);
       return;
     }
     const axes = this.#axes.map((axis) => ({ axis, size: sizes[axis] ?? 1 }));
@@ -263,11 +268,22 @@ export class Executable {
       shardBytes,
     };
     this.#pool.run(job, threads, own);
+    pace?.record(true, performance.now() - started);
   }
 
-  /** One thread while the work is small or the workers are still compiling: the bits are the same. */
-  #threads(entry: Entry, sizes: AxisSizes, shards: number): number {
-    if (this.#pool === undefined || shards === 1 || operationsOf(entry.rows.plan, sizes) < fewOperations) return 1;
+  /** Sizes of nearly the same work share what is known. */
+  #paceOf(program: string, operations: number): Pace {
+    const key = `${program} ${Math.round(2 * Math.log2(operations))}`;
+    const known = this.#paces.get(key);
+    if (known !== undefined) return known;
+    const pace = new Pace();
+    this.#paces.set(key, pace);
+    return pace;
+  }
+
+  /** One thread while the workers are still compiling. */
+  #threads(shards: number): number {
+    if (this.#pool === undefined || shards === 1) return 1;
     if (this.#registered === undefined) {
       const programs = [...this.#entries.keys()];
       this.#registered = this.#pool.register({

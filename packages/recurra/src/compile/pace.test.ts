@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { Pace } from "./pace.ts";
+
+/** How many of `calls` were made together, where a call takes these milliseconds. */
+function togetherOf(pace: Pace, calls: number, alone: number, together: number): number {
+  let count = 0;
+  for (let call = 0; call < calls; call++) {
+    const chosen = pace.next();
+    if (chosen) count++;
+    pace.record(chosen, chosen ? together : alone);
+  }
+  return count;
+}
+
+describe("pace", () => {
+  it("computes together where that is faster", () => {
+    expect(togetherOf(new Pace(), 2000, 2, 1.2)).toBeGreaterThan(1970);
+  });
+
+  it("computes alone where that is faster, but for a few looks", () => {
+    expect(togetherOf(new Pace(), 2000, 1, 1.5)).toBeLessThan(25);
+  });
+
+  it("changes its mind when the machine changes", () => {
+    const pace = new Pace();
+    togetherOf(pace, 1000, 1, 3);
+    togetherOf(pace, 1000, 1, 0.6);
+    expect(togetherOf(pace, 1000, 1, 0.6)).toBeGreaterThan(980);
+  });
+
+  it("is not misled by one slow call", () => {
+    const pace = new Pace();
+    togetherOf(pace, 100, 2, 1);
+    pace.record(pace.next(), 4);
+    expect(pace.next()).toBe(true);
+  });
+});
