@@ -7,7 +7,7 @@ import { InternalError } from "../base/errors.ts";
 import type { TensorType } from "../base/shapes.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import { isPointwise, mapOperands, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
-import { binary, select, sum, zero } from "../ir/ops.ts";
+import { binary, type Operand, one, select, sum, zero } from "../ir/ops.ts";
 import { activity, type Reversal, type Reverse } from "./reversal.ts";
 import { type Flow, total } from "./rules.ts";
 
@@ -108,6 +108,8 @@ function reverseBody(
   const asked = new Set<NodeId>();
   const values = new Map<NodeId, NodeId>();
   const liveList = [...live].sort((a, b) => a - b);
+  const divisors = divisorsIn(forward);
+  const alive = maskFor(scan, backward);
 
   const addSequence = (source: SequenceSource, type: TensorType): NodeId => {
     sequences.push(source);
@@ -117,8 +119,9 @@ function reverseBody(
     const known = values.get(id);
     if (known !== undefined) return known;
     const made = makeValue(id, forward.nodeOf(id));
-    values.set(id, made);
-    return made;
+    const safe = divisors.has(id) ? alive.oneElsewhere(made) : made;
+    values.set(id, safe);
+    return safe;
   };
   const makeValue = (id: NodeId, node: Node): NodeId => {
     const type = forward.typeOf(id);
@@ -130,20 +133,19 @@ function reverseBody(
     return addSequence({ kind: "saved", node: id }, type);
   };
 
-  const whereAlive = maskFor(scan, backward);
   const arrivingInBody: Flow[] = [];
   liveList.forEach((k, index) => {
     const next = scan.body.next[k]!;
     arrivingInBody.push({
       to: next,
-      gradient: whereAlive(backward.add({ kind: "state", index, type: forward.typeOf(next) })),
+      gradient: alive.zeroElsewhere(backward.add({ kind: "state", index, type: forward.typeOf(next) })),
     });
   });
   for (const output of arriving.stacked.keys()) {
     const node = scan.body.outputs[output]!;
     arrivingInBody.push({
       to: node,
-      gradient: whereAlive(addSequence({ kind: "arriving", output }, forward.typeOf(node))),
+      gradient: alive.zeroElsewhere(addSequence({ kind: "arriving", output }, forward.typeOf(node))),
     });
   }
   const flows = reverse({ source: forward, out: backward, value, needs: needs.node, arriving: arrivingInBody });
@@ -168,13 +170,32 @@ function reverseBody(
   };
 }
 
-/** Padding took no part in the step, so nothing flows into the step there; the length is captured behind the scan's own. */
-function maskFor(scan: ScanNode, backward: GraphBuilder): (gradient: NodeId) => NodeId {
-  if (scan.lengths === undefined) return (gradient) => gradient;
+interface Alive {
+  /** Padding took no part in the step, so nothing flows into the step there. */
+  readonly zeroElsewhere: (gradient: NodeId) => NodeId;
+  /** Values saved at padding are 0, and nothing divided by them would be NaN. */
+  readonly oneElsewhere: (divisor: NodeId) => NodeId;
+}
+
+/** The length is captured behind the scan's own. */
+function maskFor(scan: ScanNode, backward: GraphBuilder): Alive {
+  if (scan.lengths === undefined) return { zeroElsewhere: (gradient) => gradient, oneElsewhere: (divisor) => divisor };
   const length = backward.add({ kind: "captured", index: scan.captured.length, type: { axes: ["batch"], shape: [1] } });
   const alive = binary(backward, "less", backward.add({ kind: "step", axis: scan.axis }), length);
-  return (gradient) =>
-    backward.typeOf(gradient).axes.includes("batch") ? select(backward, alive, gradient, zero) : gradient;
+  const elsewhere = (value: Operand) => (id: NodeId) =>
+    backward.typeOf(id).axes.includes("batch") ? select(backward, alive, id, value) : id;
+  return { zeroElsewhere: elsewhere(zero), oneElsewhere: elsewhere(one) };
+}
+
+/** Values of the forward body that gradient rules divide by. */
+function divisorsIn(forward: GraphBuilder): ReadonlySet<NodeId> {
+  return new Set(
+    forward.nodes.flatMap((node, position) => {
+      if (node.kind === "log") return [node.x];
+      if (node.kind === "div") return [node.b];
+      return node.kind === "sqrt" ? [position as NodeId] : []; // The position in the list is the id.
+    }),
+  );
 }
 
 /** Writes the reverse scan into `outer.out` and gives the forward scan the outputs that it reads. */
