@@ -77,7 +77,14 @@ def optimizers():
         "adam": lambda p: torch.optim.Adam(p, lr=0.05),
         "adamOwnBetas": lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.7, 0.9), eps=1e-3),
         "adamW": lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.1),
+        "amsGrad": lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.9, 0.5), amsgrad=True),
+        "rmsProp": lambda p: torch.optim.RMSprop(p, lr=0.05),
+        "rmsPropCentered": lambda p: torch.optim.RMSprop(p, lr=0.05, alpha=0.9, momentum=0.5, centered=True),
+        "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
+        "adadelta": lambda p: torch.optim.Adadelta(p, lr=1.0),
+        "averagedSgd": lambda p: torch.optim.ASGD(p, lr=0.1, lambd=0.05, t0=2),
     }
+    averages = []
     trajectories = {}
     for name, make in rows.items():
         w = start.clone().requires_grad_()
@@ -89,8 +96,24 @@ def optimizers():
             loss.backward()
             optimizer.step()
             steps.append(numbers(w))
+            if name == "averagedSgd":
+                averages.append(numbers(optimizer.state[w]["ax"]))
         trajectories[name] = steps
-    return {"x": numbers(x), "y": numbers(y), "start": numbers(start), "trajectories": trajectories}
+    return {"x": numbers(x), "y": numbers(y), "start": numbers(start), "trajectories": trajectories,
+            "averages": averages, "plateau": plateau()}
+
+
+def plateau():
+    """The factor of the rate after each epoch's validation loss."""
+    validation = [5, 4, 4, 4.1, 4, 3.9, 3.95, 3.92, 3.99, 3.8999, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2.1, 2.2, 2.3]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=2, threshold=0.01, cooldown=1, min_lr=0.1)
+    factors = []
+    for loss in validation:
+        schedule.step(loss)
+        factors.append(optimizer.param_groups[0]["lr"])
+    return {"losses": validation, "factors": factors}
 
 
 def losses():

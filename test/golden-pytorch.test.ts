@@ -11,8 +11,12 @@ import { recurrent } from "../packages/recurra/src/layers/recurrent.ts";
 import { add, matmul, mul, square, sub, sumAll } from "../packages/recurra/src/trace/operations.ts";
 import { sequenceType, vectorType } from "../packages/recurra/src/trace/tensor.ts";
 import { Model } from "../packages/recurra/src/train/model.ts";
-import { adam, adamW, type Optimizer, sgd } from "../packages/recurra/src/train/optimizers.ts";
+import { adam, adamW, amsGrad } from "../packages/recurra/src/train/optimizers/adam.ts";
+import { adadelta, adagrad, rmsProp } from "../packages/recurra/src/train/optimizers/adaptive.ts";
+import type { Optimizer } from "../packages/recurra/src/train/optimizers/optimizer.ts";
+import { averagedSgd, sgd } from "../packages/recurra/src/train/optimizers/sgd.ts";
 import type { Network } from "../packages/recurra/src/train/programs.ts";
+import { plateau } from "../packages/recurra/src/train/schedules.ts";
 import { expectClose, tolerances } from "./support/close.ts";
 import { backends, programOf, reference, scopeIn, type Values, withGradients } from "./support/programs.ts";
 
@@ -166,6 +170,9 @@ interface OptimizerFile {
   readonly y: readonly number[];
   readonly start: readonly number[];
   readonly trajectories: Readonly<Record<string, readonly (readonly number[])[]>>;
+  /** What averagedSgd validates, after each step. */
+  readonly averages: readonly (readonly number[])[];
+  readonly plateau: { readonly losses: readonly number[]; readonly factors: readonly number[] };
 }
 
 describe("an optimizer", () => {
@@ -177,6 +184,12 @@ describe("an optimizer", () => {
     adam: { optimizer: adam(), rate: 0.05 },
     adamOwnBetas: { optimizer: adam({ beta1: 0.7, beta2: 0.9, epsilon: 1e-3 }), rate: 0.05 },
     adamW: { optimizer: adamW({ weightDecay: 0.1 }), rate: 0.05 },
+    amsGrad: { optimizer: amsGrad({ beta2: 0.5 }), rate: 0.05 },
+    rmsProp: { optimizer: rmsProp(), rate: 0.05 },
+    rmsPropCentered: { optimizer: rmsProp({ decay: 0.9, momentum: 0.5, centered: true }), rate: 0.05 },
+    adagrad: { optimizer: adagrad(), rate: 0.1 },
+    adadelta: { optimizer: adadelta(), rate: 1 },
+    averagedSgd: { optimizer: averagedSgd({ decay: 0.05, averageFrom: 2 }), rate: 0.1 },
   };
 
   it("is held for every trajectory in the file", () => {
@@ -195,8 +208,22 @@ describe("an optimizer", () => {
     for (const [step, expected] of file.trajectories[name]!.entries()) {
       model.trainStep({ sizes: { batch: 6 }, inputs: { x: file.x, y: file.y } }, rate);
       expectClose(model.weights().get("w")!, expected, tolerances.golden, `w after step ${step + 1}`, "optimizer");
+      const kept = name === "averagedSgd" ? file.averages[step]! : expected;
+      expectClose(
+        model.averagedWeights().get("w")!,
+        kept,
+        tolerances.golden,
+        `kept after step ${step + 1}`,
+        "optimizer",
+      );
     }
   });
+});
+
+it("the rate on a plateau falls as PyTorch's", () => {
+  const { losses, factors } = golden<OptimizerFile>("optimizers").plateau;
+  const options = { factor: 0.5, patience: 2, threshold: 0.01, cooldown: 1, least: 0.1 };
+  expect(losses.map((_, i) => plateau(losses.slice(0, i + 1), options))).toEqual(factors);
 });
 
 interface LossFile {

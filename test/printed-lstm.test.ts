@@ -9,7 +9,7 @@ import { mse } from "../packages/recurra/src/layers/losses.ts";
 import { recurrent } from "../packages/recurra/src/layers/recurrent.ts";
 import { sequenceType, vectorType } from "../packages/recurra/src/trace/tensor.ts";
 import { Model } from "../packages/recurra/src/train/model.ts";
-import { sgd } from "../packages/recurra/src/train/optimizers.ts";
+import { sgd } from "../packages/recurra/src/train/optimizers/sgd.ts";
 
 const seen: { readonly name: string; readonly program: Program }[] = [];
 new Model(

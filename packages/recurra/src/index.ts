@@ -2,7 +2,14 @@
 export * from "./base/errors.ts";
 export { createRandom, type Random } from "./base/random.ts";
 export type { Axis, AxisSizes, TensorType } from "./base/shapes.ts";
-export { type Initializer, type InitializerName, initialValues } from "./init/initializers.ts";
+export {
+  chrono,
+  forgetBias,
+  type Initializer,
+  type InitializerFunction,
+  type InitializerName,
+  initialValues,
+} from "./init/initializers.ts";
 export {
   type Attended,
   type Attention,

@@ -1,14 +1,33 @@
 /** `recurra/train`: networks, optimizers and the training loop. */
+
+export type { Clipping } from "../train/clipping.ts";
 export {
   type Batch,
   Model,
   type ModelOptions,
   type OptimizerState,
   type StepResult,
+  type StochasticAverage,
   type Weights,
 } from "../train/model.ts";
 export { defineNetwork, type NetworkDefinition } from "../train/network.ts";
-export { type AdamOptions, adam, adamW, type Clipping, type Optimizer, sgd } from "../train/optimizers.ts";
+export { type AdamOptions, adam, adamW, amsGrad, nAdam } from "../train/optimizers/adam.ts";
+export { adadelta, adagrad, type RmsPropOptions, rmsProp } from "../train/optimizers/adaptive.ts";
+export { type OptimizerName, optimizerNames, parseOptimizer } from "../train/optimizers/named.ts";
+export type { Optimizer, UpdateInputs } from "../train/optimizers/optimizer.ts";
+export { type AveragedSgdOptions, averagedSgd, type LionOptions, lion, sgd } from "../train/optimizers/sgd.ts";
 export type { Network } from "../train/programs.ts";
-export { type Schedule, type ScheduleName, stepwise, warmUp } from "../train/schedules.ts";
+export {
+  cosine,
+  exponential,
+  inTurn,
+  type OneCycleOptions,
+  oneCycle,
+  type PlateauOptions,
+  plateau,
+  type Schedule,
+  type ScheduleName,
+  stepwise,
+  warmUp,
+} from "../train/schedules.ts";
 export { meanLoss, type Samples, type TrainEvent, type TrainOptions, train } from "../train/train.ts";

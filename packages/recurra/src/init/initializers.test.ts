@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../base/random.ts";
-import { type Initializer, type InitializerName, initialValues, parseInitializer } from "./initializers.ts";
+import {
+  chrono,
+  forgetBias,
+  type Initializer,
+  type InitializerName,
+  initialValues,
+  initialWeight,
+  parseInitializer,
+} from "./initializers.ts";
 
 const values = (name: Initializer | InitializerName, shape: readonly number[], seed = 1) =>
   initialValues(parseInitializer(name), shape, createRandom(seed));
@@ -19,6 +27,8 @@ describe("an initializer", () => {
     ["lecunUniform", 1 / 900],
     ["uniform", 0.1 ** 2 / 12],
     ["normal", 0.05 ** 2],
+    // Of a normal distribution cut at two deviations: 1 − 4 φ(2) / (2 Φ(2) − 1).
+    ["truncatedNormal", 0.05 ** 2 * 0.774],
   ] as const)("%s has its variance: fan-in is the last size", (name, expected) => {
     expect(Math.abs(variance(values(name, [200, 300])) / expected - 1)).toBeLessThan(0.02);
   });
@@ -48,6 +58,42 @@ describe("an initializer", () => {
     expect([...values({ kind: "identity", scale: 2 }, [2, 3])]).toEqual([2, 0, 0, 0, 2, 0]);
   });
 
+  it("truncatedNormal stays within two deviations", () => {
+    const drawn = values({ kind: "truncatedNormal", deviation: 3 }, [100, 100]);
+    expect(Math.max(...drawn.map(Math.abs))).toBeLessThanOrEqual(6);
+    expect(Math.max(...drawn.map(Math.abs))).toBeGreaterThan(5.9);
+  });
+
+  it("chrono gives forget and input gate of a cell opposite biases, between 0 and log(longest − 1)", () => {
+    const initializers = chrono(50);
+    const draw = (name: string, gate: string) =>
+      initialWeight({ name, shape: [2000], initializer: initializers[gate]! }, createRandom(4));
+    const forget = draw("0.lstm.0.forward.b.f", "b.f");
+    expect([...draw("0.lstm.0.forward.b.i", "b.i")]).toEqual([...forget].map((value) => -value));
+    expect([...draw("0.lstm.1.forward.b.f", "b.f")]).not.toEqual([...forget]);
+    const times = forget.map(Math.exp);
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(1);
+    expect(Math.max(...times)).toBeLessThan(49.01);
+    expect(times.reduce((sum, value) => sum + value, 0) / 2000).toBeCloseTo(25, 0);
+    expect(() => chrono(2)).toThrow(
+      "chrono: longest is 2, expected at least 3.\nGive the longest dependency in timesteps.",
+    );
+  });
+
+  it("forgetBias is constant, for each gate that keeps the state", () => {
+    expect(forgetBias(2)).toEqual({ "b.f": { kind: "constant", value: 2 }, "b.z": { kind: "constant", value: 2 } });
+    expect([...values("forgetBias", [2])]).toEqual([1, 1]);
+  });
+
+  it("may be a function of shape and generator, which gives as many numbers as there are", () => {
+    const own: Initializer = ([rows, columns], random) =>
+      Array.from({ length: rows! * columns! }, (_, i) => i + random.uniform());
+    expect([...values(own, [2, 2])].map(Math.floor)).toEqual([0, 1, 2, 3]);
+    expect(() => values(() => [1], [2])).toThrow(
+      "initializer: its values is 1 numbers, expected 2 numbers, [2].\nReturn one number for each element of the shape.",
+    );
+  });
+
   it("zeros and ones are constant", () => {
     expect([...values("zeros", [2])]).toEqual([0, 0]);
     expect([...values("ones", [2])]).toEqual([1, 1]);
@@ -60,7 +106,7 @@ describe("an initializer", () => {
 
   it("that is unknown is named with its nearest", () => {
     expect(() => parseInitializer("xavierUnifrom" as InitializerName)).toThrow(
-      'initializer is unknown: "xavierUnifrom", expected one of zeros, ones, uniform, normal, xavierUniform, xavierNormal, heUniform, heNormal, lecunNormal, lecunUniform, orthogonal, identity.\nDid you mean "xavierUniform"?',
+      'initializer is unknown: "xavierUnifrom", expected one of zeros, ones, uniform, normal, truncatedNormal, xavierUniform, xavierNormal, heUniform, heNormal, lecunNormal, lecunUniform, orthogonal, identity, forgetBias.\nDid you mean "xavierUniform"?',
     );
   });
 });

@@ -3,9 +3,11 @@ import { nearest, OptionError, ShapeError } from "../base/errors.ts";
 import { createRandom, mix32 } from "../base/random.ts";
 import { type AxisSizes, product } from "../base/shapes.ts";
 import { Executable, type Numbers } from "../compile/executable.ts";
-import { initialValues } from "../init/initializers.ts";
+import { initialWeight } from "../init/initializers.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
-import { adam, type Clipping, type Optimizer } from "./optimizers.ts";
+import type { Clipping } from "./clipping.ts";
+import { adam } from "./optimizers/adam.ts";
+import type { Optimizer } from "./optimizers/optimizer.ts";
 import { accumulatorName, averageName, buildPrograms, type Network, type Watch } from "./programs.ts";
 
 /** One batch: the size of every axis, and the numbers of every input as [batch, time, features]. */
@@ -25,12 +27,22 @@ export interface ModelOptions {
    * to the decay as min(decay, (1 + t) / (10 + t)). Default: none.
    */
   readonly averageDecay?: number;
+  /**
+   * Keep the equal average of the weights from step `from` on, taken every `every` steps, default 1 (stochastic weight averaging,
+   * Izmailov et al. 2018, arXiv:1803.05407); training validates and keeps the average. Not together with `averageDecay`.
+   */
+  readonly stochasticAverage?: StochasticAverage;
   /** The same bits on every machine, at some cost in speed. Default false. */
   readonly strict?: boolean;
   /** At most this many threads; the bits do not depend on it. Default: one per processor, or RECURRA_THREADS. */
   readonly threads?: number;
   /** Sees the training program after each pass. */
   readonly watch?: Watch;
+}
+
+export interface StochasticAverage {
+  readonly from: number;
+  readonly every?: number;
 }
 
 export interface StepResult {
@@ -55,16 +67,14 @@ export class Model {
   readonly optimizer: Optimizer;
   readonly parameters: readonly ParameterSpec[];
   readonly #executable: Executable;
-  readonly #averageDecay: number | undefined;
+  readonly #averaging: { readonly decayAt: (step: number) => number } | undefined;
   #steps = 0;
 
-  constructor(
-    network: Network,
-    { seed = 1, optimizer = adam(), clipping = {}, averageDecay, strict = false, threads, watch }: ModelOptions = {},
-  ) {
-    const averaging = averageDecay !== undefined;
+  constructor(network: Network, options: ModelOptions = {}) {
+    const { seed = 1, optimizer = adam(), clipping = {}, strict = false, threads, watch } = options;
+    this.#averaging = averagingOf(options);
+    const averaging = this.#averaging !== undefined;
     const { parameters, predict, evaluate, train } = buildPrograms(network, { optimizer, clipping, averaging }, watch);
-    this.#averageDecay = averageDecay;
     this.network = network;
     this.seed = seed;
     this.optimizer = optimizer;
@@ -74,11 +84,7 @@ export class Model {
       { strict, ...(threads === undefined ? {} : { threads }) },
     );
     const random = createRandom(seed);
-    this.setWeights(
-      new Map(
-        parameters.map(({ name, shape, initializer }) => [name, initialValues(initializer, shape, random.fork(name))]),
-      ),
-    );
+    this.setWeights(new Map(parameters.map((parameter) => [parameter.name, initialWeight(parameter, random)])));
   }
 
   get parameterCount(): number {
@@ -122,7 +128,7 @@ export class Model {
       batch.sizes,
       this.#feeds(batch, {
         learningRate: [learningRate],
-        averageDecay: [this.#decayAt(step)],
+        ...(this.#averaging === undefined ? {} : { averageDecay: [this.#averaging.decayAt(step)] }),
         ...wrap(this.optimizer.scalars(step)),
       }),
     );
@@ -139,9 +145,9 @@ export class Model {
     return this.#copies((name) => name);
   }
 
-  /** A copy of their moving average; of the weights themselves where none is kept. */
+  /** A copy of their average, be it kept by the model or by the optimizer; of the weights themselves where none is kept. */
   averagedWeights(): Weights {
-    return this.#copies((name) => (this.#executable.params.has(averageName(name)) ? averageName(name) : name));
+    return this.#copies((name) => this.#averageOf(name) ?? name);
   }
 
   /**
@@ -151,8 +157,8 @@ export class Model {
   setWeights(weights: Weights): void {
     this.#put(weights);
     for (const { name } of this.parameters) {
-      if (this.#executable.params.has(averageName(name)))
-        this.#executable.param(averageName(name)).set(this.#executable.param(name));
+      const average = this.#averageOf(name);
+      if (average !== undefined) this.#executable.param(average).set(this.#executable.param(name));
     }
   }
 
@@ -257,13 +263,21 @@ export class Model {
     );
   }
 
-  #decayAt(step: number): number {
-    return Math.min(this.#averageDecay ?? 0, (1 + step) / (10 + step));
+  /** The parameter that holds the average of a weight, if one is kept. */
+  #averageOf(name: string): string | undefined {
+    const { evaluated } = this.optimizer;
+    const kept =
+      this.#averaging !== undefined
+        ? averageName(name)
+        : evaluated === undefined
+          ? undefined
+          : accumulatorName(evaluated, name);
+    return kept !== undefined && this.#executable.params.has(kept) ? kept : undefined;
   }
 
   /** Names and shapes of all that an update may read besides weight and gradient. */
   #keptBetweenSteps(): ReadonlyMap<string, readonly number[]> {
-    const averages = this.#averageDecay === undefined ? [] : [averageName];
+    const averages = this.#averaging === undefined ? [] : [averageName];
     const names = [
       ...this.optimizer.accumulators.map((accumulator) => (name: string) => accumulatorName(accumulator, name)),
       ...averages,
@@ -274,6 +288,34 @@ export class Model {
   #feeds(batch: Batch, scalars: Readonly<Record<string, Numbers>>): Readonly<Record<string, Numbers>> {
     return { ...batch.inputs, seed: [this.maskSeed()], ...scalars };
   }
+}
+
+/** An average as the share of the old one in the new: step 1, 2, 3, … */
+function averagingOf({
+  averageDecay,
+  stochasticAverage,
+}: ModelOptions): { readonly decayAt: (step: number) => number } | undefined {
+  if (stochasticAverage === undefined) {
+    if (averageDecay === undefined) return undefined;
+    return { decayAt: (step) => Math.min(averageDecay, (1 + step) / (10 + step)) };
+  }
+  const { from, every = 1 } = stochasticAverage;
+  const valid = [from, every].every((value) => Number.isInteger(value) && value >= 1);
+  if (!valid || averageDecay !== undefined) {
+    throw new OptionError({
+      where: "model: stochasticAverage",
+      given: `from ${from} every ${every}${averageDecay === undefined ? "" : ` with averageDecay ${averageDecay}`}`,
+      expected: "steps of 1, 2, 3, … and no averageDecay",
+      mend: "count in whole steps, and choose one of the two averages",
+    });
+  }
+  return {
+    decayAt(step) {
+      if (step < from) return 0; // Until then the average is the weight itself.
+      const taken = (step - from) / every;
+      return Number.isInteger(taken) ? taken / (taken + 1) : 1;
+    },
+  };
 }
 
 function wrap(scalars: Readonly<Record<string, number>>): Readonly<Record<string, Numbers>> {

@@ -20,8 +20,9 @@ import {
 } from "../trace/operations.ts";
 import { type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
+import { type Clipping, clip } from "./clipping.ts";
 import { separateCount } from "./count.ts";
-import { type Clipping, clip, type Optimizer } from "./optimizers.ts";
+import type { Optimizer } from "./optimizers/optimizer.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 

@@ -8,7 +8,7 @@ import { add, broadcast, gather, log, matmul } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";
 import { type Batch, Model } from "./model.ts";
-import { sgd } from "./optimizers.ts";
+import { sgd } from "./optimizers/sgd.ts";
 import type { Network } from "./programs.ts";
 import { type Samples, type TrainEvent, type TrainOptions, train } from "./train.ts";
 
@@ -295,7 +295,7 @@ describe("training says what went wrong", () => {
     ],
     [
       { schedule: "cosin" as "cosine" },
-      'schedule is unknown: "cosin", expected one of constant, cosine, linear.\nDid you mean "cosine"?',
+      'schedule is unknown: "cosin", expected one of constant, cosine, linear, step, exponential, oneCycle, warmUp.\nDid you mean "cosine"?',
     ],
   ])("about an option: %o", async (options, message) => {
     expect(await failure(new Model(line()), { data: points([1], [1]), epochs: 1, ...options })).toBe(message);

@@ -3,7 +3,7 @@ import { OptionError, TrainingError } from "../base/errors.ts";
 import { shuffledOrder } from "../base/random.ts";
 import { diagnose } from "./diagnose.ts";
 import type { Batch, Model, Weights } from "./model.ts";
-import { parseSchedule, type Schedule, type ScheduleName } from "./schedules.ts";
+import { type PlateauOptions, parseSchedule, plateau, type Schedule, type ScheduleName } from "./schedules.ts";
 
 /** Samples that can be asked for by index, as batches. The batch may be reused by the next call. */
 export interface Samples {
@@ -19,6 +19,8 @@ export interface TrainOptions {
   readonly batchSize?: number;
   readonly learningRate?: number;
   readonly schedule?: Schedule | ScheduleName;
+  /** Lower the rate when the loss that decides gets no better; it multiplies the schedule. Default: never. */
+  readonly plateau?: PlateauOptions;
   /** Epochs without a better loss before training stops. Default: never. */
   readonly patience?: number;
   /** Training stops when the loss that decides is at or below this. */
@@ -86,6 +88,7 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
   const stepsPerEpoch = Math.min(Math.ceil(data.count / batchSize), options.stepsPerEpoch ?? Number.POSITIVE_INFINITY);
   const started = performance.now();
   let lastTurn = started;
+  const losses: number[] = [];
   let best: { epoch: number; validationLoss: number; weights: Weights } | undefined;
   let firstLoss: number | undefined;
   let stopped: Extract<TrainEvent, { event: "done" }>["stopped"] = "epochs";
@@ -94,12 +97,13 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
   run: for (let epoch = 1; epoch <= epochs; epoch++) {
     const epochStarted = performance.now();
     const order = shuffledOrder(data.count, model.seed, epoch);
+    const fallen = options.plateau === undefined ? 1 : plateau(losses, options.plateau);
     let lossSum = 0;
     let lossCount = 0;
     for (let step = 0; step < stepsPerEpoch; step++) {
       const batch = data.batch(order.subarray(step * batchSize, Math.min(data.count, (step + 1) * batchSize)));
       const position = (epoch - 1) * stepsPerEpoch + step;
-      const rate = learningRate * schedule(position / (epochs * stepsPerEpoch), position);
+      const rate = learningRate * fallen * schedule(position / (epochs * stepsPerEpoch), position);
       const result = model.trainStep(batch, rate);
       if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm))
         throw diagnose(model, batch, model.steps + 1, result, rate);
@@ -142,6 +146,7 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
         : model.withWeights(averaged, () => meanLoss(model, validation, Math.max(batchSize, 256)));
     if (!Number.isFinite(validationLoss))
       throw diverged(model.steps, firstLoss ?? Number.NaN, validationLoss, learningRate);
+    losses.push(validationLoss);
     const isBest = best === undefined || validationLoss < best.validationLoss;
     if (isBest) best = { epoch, validationLoss, weights: averaged };
     const seconds = (performance.now() - epochStarted) / 1000;

@@ -6,7 +6,7 @@ import { splitSeries } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
 import { planAllWindows, type Windows } from "../../data/windows.ts";
 import { Model } from "../../train/model.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/adam.ts";
 import { train } from "../../train/train.ts";
 import { Feeder } from "./feeder.ts";
 import { createForecaster, type ForecasterParts } from "./forecaster.ts";
