@@ -34,9 +34,41 @@ export {
   type Generated,
 } from "./layers/decoder.ts";
 export { type DenseOptions, dense } from "./layers/dense.ts";
-export { dropout } from "./layers/dropout.ts";
+export { dropout, variationalDropout } from "./layers/dropout.ts";
+export { type Embedding, type EmbeddingOptions, embedding } from "./layers/embedding.ts";
 export { type Layer, sequential } from "./layers/layer.ts";
-export { binaryCrossEntropy, crossEntropy, huber, type Loss, mae, mse, quantile } from "./layers/losses.ts";
+export { type Crf, crf } from "./layers/losses/crf.ts";
+export { type CtcOptions, type CtcResult, ctc } from "./layers/losses/ctc.ts";
+export { logGamma } from "./layers/losses/gamma.ts";
+export {
+  type Gaussian,
+  gaussian,
+  gaussianParameters,
+  type NegativeBinomial,
+  negativeBinomial,
+  negativeBinomialParameters,
+  poisson,
+  type StudentT,
+  studentT,
+  studentTParameters,
+} from "./layers/losses/likelihoods.ts";
+export type { Loss } from "./layers/losses/loss.ts";
+export { type Mixture, mixtureDensity, mixtureParameters } from "./layers/losses/mixture.ts";
+export { cosineDistance, cosinePairs, cosineSimilarity, triplet } from "./layers/losses/similarity.ts";
+export {
+  binaryFocal,
+  type ClassOptions,
+  type FocalOptions,
+  focal,
+  weightedCrossEntropy,
+} from "./layers/losses/weighted.ts";
+export { binaryCrossEntropy, crossEntropy, huber, mae, mse, quantile } from "./layers/losses.ts";
+export {
+  activationPenalty,
+  temporalActivationPenalty,
+  type WeightPenaltyOptions,
+  weightPenalty,
+} from "./layers/penalties.ts";
 export {
   type RecurrentLayer,
   type RecurrentOptions,

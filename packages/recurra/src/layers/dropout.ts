@@ -1,6 +1,9 @@
 /** Dropout (Srivastava et al. 2014), inverted: survivors are scaled up, so prediction needs no change. */
 import { OptionError } from "../base/errors.ts";
+import type { Axis, TensorType } from "../base/shapes.ts";
 import { less, mul, random, select } from "../trace/operations.ts";
+import type { Scope } from "../trace/scope.ts";
+import type { Tensor } from "../trace/tensor.ts";
 import type { Layer } from "./layer.ts";
 
 /**
@@ -9,19 +12,45 @@ import type { Layer } from "./layer.ts";
  * @throws OptionError unless 0 ≤ rate < 1.
  */
 export function dropout(rate: number): Layer {
-  if (!(rate >= 0 && rate < 1)) {
-    throw new OptionError({
-      where: "dropout: rate",
-      given: String(rate),
-      expected: "at least 0 and below 1",
-      mend: "0.1 to 0.5 are usual",
-    });
-  }
+  return masked("dropout", rate, (x) => x.type);
+}
+
+/**
+ * Variational dropout of a sequence (Gal and Ghahramani 2016, arXiv:1512.05287): one mask for all timesteps of a row. Between
+ * layers, before the first or behind the last.
+ * @throws OptionError unless 0 ≤ rate < 1.
+ */
+export function variationalDropout(rate: number, axis: Axis = "time"): Layer {
+  return masked("variationalDropout", rate, (x) => ({
+    axes: x.type.axes.filter((other) => other !== axis),
+    shape: x.type.shape,
+  }));
+}
+
+/** 0 with probability `rate`, else 1 / (1 − rate): a factor of the given type. Draws a stream of its own from the scope. */
+export function dropoutMask(scope: Scope, rate: number, type: TensorType): Tensor {
+  const dropped = less(random(scope.seed, scope.nextStream(), type), rate);
+  return select(dropped, 0, 1 / (1 - rate));
+}
+
+/** @throws OptionError unless 0 ≤ rate < 1. */
+export function checkRate(where: string, rate: number): void {
+  if (rate >= 0 && rate < 1) return;
+  throw new OptionError({
+    where: `${where}: rate`,
+    given: String(rate),
+    expected: "at least 0 and below 1",
+    mend: "0.1 to 0.5 are usual",
+  });
+}
+
+function masked(name: string, rate: number, maskType: (x: Tensor) => TensorType): Layer {
+  checkRate(name, rate);
   return {
-    name: "dropout",
+    name,
     apply(x, scope) {
       if (!scope.training || rate === 0) return x;
-      const dropped = less(random(scope.seed, scope.nextStream(), x.type), rate);
+      const dropped = less(random(scope.seed, scope.nextStream(), maskType(x)), rate);
       return select(dropped, 0, mul(x, 1 / (1 - rate)));
     },
   };

@@ -5,7 +5,8 @@ import { backends, feedsFor, programOf, reference, scopeIn, withGradients } from
 import type { AxisSizes } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";
-import { binaryCrossEntropy, crossEntropy, huber, type Loss, mae, mse, quantile } from "./losses.ts";
+import type { Loss } from "./losses/loss.ts";
+import { binaryCrossEntropy, crossEntropy, huber, mae, mse, quantile } from "./losses.ts";
 
 interface LossCase {
   readonly what: string;

@@ -1,15 +1,9 @@
-/** Losses: the mean over all elements that count, as one number [1]. Padding and masked targets do not count. */
-import { ShapeError } from "../base/errors.ts";
-import { type Axis, formatType, sameType } from "../base/shapes.ts";
+/** The usual losses of regression and classification; others have files of their own beside the helpers they share, in losses/. */
 import {
   abs,
   add,
-  broadcast,
   div,
-  equal,
   exp,
-  floor,
-  lengthMask,
   less,
   log,
   logSumExp,
@@ -20,14 +14,9 @@ import {
   select,
   square,
   sub,
-  sumAll,
   sumFeatures,
 } from "../trace/operations.ts";
-import type { Scope } from "../trace/scope.ts";
-import type { Tensor } from "../trace/tensor.ts";
-
-/** Prediction and target to the mean loss; `mask` is 1 where an element counts and 0 elsewhere. */
-export type Loss = (prediction: Tensor, target: Tensor, scope: Scope, mask?: Tensor) => Tensor;
+import { counted, everyNth, type Loss, mean, misfit, same, validIndex } from "./losses/loss.ts";
 
 /** (y − ŷ)² */
 export const mse: Loss = (prediction, target, scope, mask) =>
@@ -85,61 +74,3 @@ export const binaryCrossEntropy: Loss = (logits, target, scope, mask) => {
   const truth = counted(target, scope, mask);
   return mean(add(sub(maximum(logits, 0), mul(logits, truth)), log(add(1, exp(neg(abs(logits)))))), scope, mask);
 };
-
-/** `value` where the index is one of 0 … size − 1, NaN elsewhere: a wrong class must not pass as a loss. */
-function validIndex(index: Tensor, size: number, value: Tensor): Tensor {
-  const valid = mul(equal(index, floor(index)), less(-1, index), less(index, size));
-  return select(valid, value, Number.NaN);
-}
-
-/** The mean of the elements that count: within the lengths of the scope, and where the mask is not 0. */
-function mean(loss: Tensor, scope: Scope, mask: Tensor | undefined): Tensor {
-  const counts = countsOf(loss, scope, mask);
-  if (counts === undefined) return div(sumAll(loss), countOf(loss));
-  // Selected, not multiplied: what does not count may be NaN.
-  const weights = broadcast(counts, loss.type);
-  return div(sumAll(select(weights, loss, 0)), maximum(sumAll(weights), 1));
-}
-
-/**
- * The target, with 0 where it does not count: the gradient of the loss is 0 there, but 0 times a NaN that the target held
- * would still be NaN.
- */
-function counted(target: Tensor, scope: Scope, mask: Tensor | undefined): Tensor {
-  const counts = countsOf(target, scope, mask);
-  return counts === undefined ? target : select(counts, target, 0);
-}
-
-/** 1 where an element of `of` counts and 0 elsewhere; undefined when all do. */
-function countsOf(of: Tensor, scope: Scope, mask: Tensor | undefined): Tensor | undefined {
-  const time = of.type.axes.find((axis: Axis) => scope.lengths(axis) !== undefined);
-  const alive = time === undefined ? undefined : lengthMask(scope.lengths(time)!, time);
-  return alive === undefined ? mask : mask === undefined ? alive : mul(alive, mask);
-}
-
-function countOf(loss: Tensor): Tensor {
-  return sumAll(broadcast(loss.trace.literal(1), loss.type));
-}
-
-/** Features i, i + n, i + 2n, …: the i-th level of every target. */
-function everyNth(x: Tensor, offset: number, step: number): Tensor {
-  if (step === 1) return x;
-  const pairs = x.trace.add({ kind: "reshape", x: x.id, shape: [x.size / step, step] });
-  const column = x.trace.add({ kind: "slice", x: pairs.id, dim: 1, start: offset, size: 1 });
-  return x.trace.add({ kind: "reshape", x: column.id, shape: [x.size / step] });
-}
-
-function same(loss: string, prediction: Tensor, target: Tensor): Tensor {
-  if (!sameType(prediction.type, target.type))
-    throw misfit(loss, prediction, `the target's shape ${formatType(target.type)}`);
-  return prediction;
-}
-
-function misfit(loss: string, given: Tensor, expected: string): ShapeError {
-  return new ShapeError({
-    where: `${loss}: prediction`,
-    given: formatType(given.type),
-    expected,
-    mend: "give the last layer as many outputs as there are targets",
-  });
-}

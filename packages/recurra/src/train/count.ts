@@ -16,6 +16,7 @@ export interface CountedLoss {
 /** Takes out what the loss is divided by, through sums of means over the same count. */
 export function separateCount(builder: GraphBuilder, loss: NodeId, parameters: ReadonlySet<NodeId>): CountedLoss {
   const depends = activity(builder, parameters);
+  const rows = activity(builder, rowLeaves(builder));
   const separate = (id: NodeId): CountedLoss => {
     const node = builder.nodeOf(id);
     if (node.kind === "div" && !depends(node.b)) {
@@ -28,6 +29,11 @@ export function separateCount(builder: GraphBuilder, loss: NodeId, parameters: R
     if (node.kind === "add") {
       const [a, b] = [separate(node.a), separate(node.b)];
       if (a.count !== undefined && a.count === b.count) return { sum: add(builder, a.sum, b.sum), count: a.count };
+      // A term that reads no row, a penalty of the weights, takes part with every row that counts.
+      for (const [mean, term] of [[a, node.b] as const, [b, node.a] as const]) {
+        if (mean.count !== undefined && !rows(term))
+          return { sum: add(builder, mean.sum, mul(builder, mean.count, term)), count: mean.count };
+      }
     }
     if (node.kind === "mul") {
       const [literal, other] = builder.nodeOf(node.a).kind === "literal" ? [node.a, node.b] : [node.b, node.a];
@@ -38,4 +44,13 @@ export function separateCount(builder: GraphBuilder, loss: NodeId, parameters: R
     return { sum: id, count: undefined };
   };
   return separate(loss);
+}
+
+function rowLeaves(builder: GraphBuilder): ReadonlySet<NodeId> {
+  return new Set(
+    builder.nodes.flatMap((_, position) => {
+      const id = position as NodeId; // The position in the list is the id.
+      return builder.typeOf(id).axes.includes("batch") ? [id] : [];
+    }),
+  );
 }

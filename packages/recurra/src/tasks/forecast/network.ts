@@ -13,7 +13,8 @@
 import { cellNamed } from "../../cells/registry.ts";
 import { dense } from "../../layers/dense.ts";
 import { dropout } from "../../layers/dropout.ts";
-import { huber, type Loss, mae, mse, quantile } from "../../layers/losses.ts";
+import type { Loss } from "../../layers/losses/loss.ts";
+import { huber, mae, mse, quantile } from "../../layers/losses.ts";
 import { add, broadcast, concat, gather, positions, relu, slice } from "../../trace/operations.ts";
 import { scan } from "../../trace/scan.ts";
 import type { Scope } from "../../trace/scope.ts";
