@@ -16,7 +16,7 @@ const floors: readonly (readonly string[])[] = [
   ["compile"],
   ["cells", "layers"],
   ["train", "formats"],
-  ["tasks"],
+  ["tasks", "inspect"],
   ["entries", "index.ts"],
 ];
 

@@ -87,6 +87,7 @@ export function scan<States extends Tensors, Sequences extends Tensors, Outputs 
     captured: body.captured.map((tensor) => tensor.id),
     body: { graph, next: nextIds, outputs: outputIds },
   });
+  trace.stateNames.set(node.id, stateNames);
   const pick = (port: "final" | "stacked") => (index: number) =>
     trace.add({ kind: "pick", scan: node.id, port, index });
   return {

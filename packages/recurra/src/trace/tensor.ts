@@ -33,6 +33,8 @@ export class Trace {
   readonly builder = new GraphBuilder();
   readonly parent: Trace | undefined;
   readonly captured: Tensor[] = [];
+  /** The names that the equations give the states of each scan, in order. */
+  readonly stateNames = new Map<NodeId, readonly string[]>();
 
   constructor(parent?: Trace) {
     this.parent = parent;

@@ -78,10 +78,16 @@ export function lengthsInput(axis: Axis): string {
   return axis === "time" ? "lengths" : `lengths.${axis}`;
 }
 
-function traceNetwork(
-  network: Network,
-  training: boolean,
-): { parameters: readonly ParameterSpec[]; outputs: Program; loss: Program } {
+export interface TracedNetwork {
+  readonly parameters: readonly ParameterSpec[];
+  readonly outputs: Program;
+  readonly loss: Program;
+  /** Of each recurrence of the program. */
+  readonly stateNames: ReadonlyMap<NodeId, readonly string[]>;
+}
+
+/** The equations of a network, before any pass; `training` turns dropout and its kind on. */
+export function traceNetwork(network: Network, training: boolean): TracedNetwork {
   const trace = new Trace();
   const axes = network.variableLengths ?? [];
   const lengths = Object.fromEntries(
@@ -105,6 +111,7 @@ function traceNetwork(
     parameters: scope.parameters,
     outputs: { graph, outputs: ids, updates: {} },
     loss: { graph, outputs: { loss: loss.id }, updates: {} },
+    stateNames: trace.stateNames,
   };
 }
 
