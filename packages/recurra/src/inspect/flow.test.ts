@@ -11,7 +11,7 @@ import { add, matmul } from "../trace/operations.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";
 import { Model } from "../train/model.ts";
 import { defineNetwork } from "../train/network.ts";
-import { sgd } from "../train/optimizers.ts";
+import { sgd } from "../train/optimizers/sgd.ts";
 import { inspectGradients, updateRatios } from "./flow.ts";
 
 const batchSize = 3;
