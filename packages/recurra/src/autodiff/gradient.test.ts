@@ -4,7 +4,7 @@ import { kindCases } from "../../../../test/support/kinds.ts";
 import { feedsFor, programOf, reference, withGradients } from "../../../../test/support/programs.ts";
 import type { AxisSizes } from "../base/shapes.ts";
 import type { Node } from "../ir/nodes.ts";
-import { add, mul, select, square, sumAll, tanh } from "../trace/operations.ts";
+import { add, div, log, mul, select, sqrt, square, sumAll, tanh } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";
 import { sequenceType, Trace, vectorType } from "../trace/tensor.ts";
 import { gradients } from "./gradient.ts";
@@ -60,6 +60,23 @@ describe("gradients", () => {
       }),
     );
     expect([...reference(program, { x: [4, 1, 0.25] }, { batch: 1 })["gradient x"]!]).toEqual([0.25, 0.5, 1]);
+  });
+
+  it("count no row past its length, although what is saved there, and divided by, is 0", () => {
+    const program = programOf((trace) => {
+      const w = trace.param("w", [2]);
+      const { outputs } = scan({
+        initial: { h: trace.input("h", vectorType(2)) },
+        sequences: { x: trace.input("x", sequenceType(2)) },
+        lengths: trace.input("lengths", vectorType(1)),
+        step: ({ h }, { x }) => {
+          const positive = add(1, square(add(h, mul(w, x))));
+          return { next: { h: div(tanh(h), positive) }, outputs: { y: add(log(positive), sqrt(positive)) } };
+        },
+      });
+      return { loss: sumAll(outputs.y) };
+    });
+    checkGradients(program, feedsFor(program, sizes, 2, { lengths: [3, 1] }), sizes);
   });
 
   it("share the gradient of a maximum among equal elements", () => {
