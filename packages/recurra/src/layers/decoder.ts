@@ -136,13 +136,10 @@ interface Parts {
 function bind(options: DecoderOptions, { initial, memory }: Encoded, scope: Scope): Parts {
   const { cell, hiddenSize, depth = 1, vocabularySize, embeddingSize, attention, tied = false } = options;
   const table = scope.param("embedding", [vocabularySize, embeddingSize], { kind: "normal", deviation: 0.1 });
-  const layers = Array.from({ length: depth }, (_, layer) => ({
-    prefix: `${layer}.forward.`,
-    step: cell.bind(scope.in(`${layer}.forward`), {
-      inputSize: layer === 0 ? embeddingSize : hiddenSize,
-      hiddenSize,
-    }),
-  }));
+  const layers = Array.from({ length: depth }, (_, layer) => {
+    const sizes = { inputSize: layer === 0 ? embeddingSize : hiddenSize, hiddenSize };
+    return { prefix: `${layer}.forward.`, sizes, step: cell.bind(scope.in(`${layer}.forward`), sizes) };
+  });
   const read = memory === undefined ? undefined : attention?.over(memory, scope.in("attention"), hiddenSize);
   const dense = (name: string, outputs: number, x: Tensor) =>
     add(
@@ -153,20 +150,22 @@ function bind(options: DecoderOptions, { initial, memory }: Encoded, scope: Scop
     tied
       ? add(matmul(table, dense("projection", embeddingSize, h)), scope.param("output.b", [vocabularySize], "zeros"))
       : dense("output", vocabularySize, h);
-  const first = (name: string) => {
-    if (initial instanceof Tensor) return tanh(dense(`bridge.${name}`, hiddenSize, initial));
+  const first = (name: string, size: number) => {
+    if (initial instanceof Tensor) return tanh(dense(`bridge.${name}`, size, initial));
     const given = initial[name];
-    if (given !== undefined && given.size === hiddenSize) return given;
+    if (given !== undefined && given.size === size) return given;
     throw new ShapeError({
       where: `decoder: first state "${name}"`,
       given: given === undefined ? `missing among ${Object.keys(initial).join(", ")}` : formatType(given.type),
-      expected: `[batch, ${hiddenSize}]`,
+      expected: `[batch, ${size}]`,
       mend: "give the final states of an encoder with the same cell, size and depth, or one row from which all are made",
     });
   };
-  const names = layers.flatMap(({ prefix }) => cell.states.map((state) => prefix + state));
+  const states = layers.flatMap(({ prefix, sizes }) =>
+    cell.states.map((state) => [prefix + state, cell.stateSize(state, sizes)] as const),
+  );
   return {
-    initial: Object.fromEntries(names.map((name) => [name, first(name)])),
+    initial: Object.fromEntries(states.map(([name, size]) => [name, first(name, size)])),
     embed: (tokens) => gather(table, tokens),
     step: (x, states) => {
       const next: Record<string, Tensor> = {};

@@ -2,7 +2,7 @@
 import { OptionError, ShapeError } from "../base/errors.ts";
 import { type Axis, formatType } from "../base/shapes.ts";
 import type { Cell, CellInitializers } from "../trace/cell.ts";
-import { broadcast, concat } from "../trace/operations.ts";
+import { broadcast, concat, equal, positions, select, sub, sumAxes } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";
 import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -35,6 +35,8 @@ export interface RecurrentResult {
   /** The last layer's output after the last true timestep (backward: after the first). */
   readonly last: Tensor;
   readonly final: States;
+  /** What cells give besides states, of every layer and direction by name, [batch, time, features]: "0.forward.u". */
+  readonly results: Readonly<Record<string, Tensor>>;
 }
 
 export interface RecurrentLayer extends Layer {
@@ -77,6 +79,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
       });
     }
     const final: Record<string, Tensor> = {};
+    const named: Record<string, Tensor> = {};
     let x = input;
     let last = input;
     for (let layer = 0; layer < depth; layer++) {
@@ -86,11 +89,18 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
       );
       results.forEach((result, i) => {
         for (const state of cell.states) final[`${layer}.${directions[i]}.${state}`] = result.final[state]!;
+        for (const name of cell.results) named[`${layer}.${directions[i]}.${name}`] = result.outputs[name]!;
       });
-      x = join(results.map((result) => result.outputs.output));
-      last = join(results.map((result) => result.final[cell.output]!));
+      x = join(results.map((result) => result.outputs[cell.output]!));
+      last = join(
+        results.map(
+          (result, i) =>
+            result.final[cell.output] ??
+            lastOf(result.outputs[cell.output]!, axis, directions[i]!, scope.lengths(axis)),
+        ),
+      );
     }
-    return { sequence: x, last, final };
+    return { sequence: x, last, final, results: named };
   };
   return {
     name: cell.name,
@@ -110,10 +120,11 @@ function runCell(
   path: string,
   given: States,
 ) {
-  const step = cell.bind(scope, { inputSize: x.size, hiddenSize }, initialize);
-  const rows = x.type.axes.filter((other) => other !== axis);
-  const zeros = broadcast(x.trace.literal(0), { axes: rows, shape: [hiddenSize] });
-  const initial = Object.fromEntries(cell.states.map((state) => [state, given[`${path}.${state}`] ?? zeros]));
+  const sizes = { inputSize: x.size, hiddenSize };
+  const step = cell.bind(scope, sizes, initialize);
+  const axes = x.type.axes.filter((other) => other !== axis);
+  const zeros = (state: string) => broadcast(x.trace.literal(0), { axes, shape: [cell.stateSize(state, sizes)] });
+  const initial = Object.fromEntries(cell.states.map((state) => [state, given[`${path}.${state}`] ?? zeros(state)]));
   return scan({
     axis,
     direction,
@@ -122,9 +133,17 @@ function runCell(
     sequences: { x },
     step: (state, { x: element }) => {
       const next = step(element, state);
-      return { next, outputs: { output: next[cell.output]! } };
+      const read = [...new Set([cell.output, ...cell.results])];
+      return { next, outputs: Object.fromEntries(read.map((name) => [name, next[name]!])) };
     },
   });
+}
+
+/** The element after the last true timestep of an output that is no state; 0 for an empty sequence. */
+function lastOf(sequence: Tensor, axis: Axis, direction: "forward" | "backward", lengths: Tensor | undefined): Tensor {
+  const count = () => lengths ?? sumAxes(broadcast(sequence.trace.literal(1), { axes: [axis], shape: [1] }), axis);
+  const end = direction === "backward" ? 0 : sub(count(), 1);
+  return sumAxes(select(equal(positions(sequence, axis), end), sequence, 0), axis);
 }
 
 function join(parts: readonly Tensor[]): Tensor {

@@ -35,11 +35,13 @@ export const sin = (x: Tensor): Tensor => unary("sin", x);
 export const cos = (x: Tensor): Tensor => unary("cos", x);
 export const square = (x: Tensor): Tensor => mul(x, x);
 /** max(0, x), with derivative 0 at 0. */
-export const relu = (x: Tensor): Tensor => select(less(0, x), x, 0);
+export const relu = (x: Tensor): Tensor => written("relu", [x], select(less(0, x), x, 0));
 /** x above 0, slope · x below. */
-export const leakyRelu = (x: Tensor, slope = 0.01): Tensor => select(less(0, x), x, mul(slope, x));
+export const leakyRelu = (x: Tensor, slope = 0.01): Tensor =>
+  written("leakyRelu", [x], select(less(0, x), x, mul(slope, x)));
 /** log(1 + eˣ) without overflow. */
-export const softplus = (x: Tensor): Tensor => add(maximum(x, 0), log(add(1, exp(neg(abs(x))))));
+export const softplus = (x: Tensor): Tensor =>
+  written("softplus", [x], add(maximum(x, 0), log(add(1, exp(neg(abs(x)))))));
 
 /** `a` where the condition is not 0, else `b`: what is not chosen has no say, not even as NaN. */
 export function select(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
@@ -51,6 +53,18 @@ export function select(condition: Tensor, a: TensorLike, b: TensorLike): Tensor 
 export function matmul(weight: Tensor, x: Tensor): Tensor {
   const trace = traceOf(weight, x);
   return trace.add({ kind: "matmul", x: at(trace, x), weight: at(trace, weight), transposed: false });
+}
+
+/** Wᵀ·x for each row: W [inputs, outputs], x [.., inputs], result [.., outputs]. */
+export function matmulTransposed(weight: Tensor, x: Tensor): Tensor {
+  const trace = traceOf(weight, x);
+  return trace.add({ kind: "matmul", x: at(trace, x), weight: at(trace, weight), transposed: true });
+}
+
+/** Weights on top of each other: [outputs, inputs] of each, [Σ outputs, inputs] together. */
+export function stack(...weights: readonly Tensor[]): Tensor {
+  const trace = traceOf(...weights);
+  return trace.add({ kind: "concat", parts: weights.map((weight) => at(trace, weight)), dim: 0 });
 }
 
 /** Rows of a table [rows, size] at whole-number indices [.., 1]: [.., size]. An index that is no row of the table gives NaN. */
@@ -91,6 +105,22 @@ export function broadcast(x: Tensor, type: TensorType): Tensor {
 /** The value, through which no gradient flows. */
 export function stopGradient(x: Tensor): Tensor {
   return x.trace.add({ kind: "stopGradient", x: x.id });
+}
+
+/** The value of `rounded` with the gradient of `x`: what rounding would stop passes straight through (Bengio et al. 2013). */
+export function straightThrough(x: Tensor, rounded: Tensor): Tensor {
+  // x − x is 0 exactly; x + (rounded − x) would not be `rounded` in float32.
+  return written("straightThrough", [x, rounded], add(stopGradient(rounded), sub(x, stopGradient(x))));
+}
+
+/**
+ * Layer normalisation (Ba et al. 2016): (x − mean) / √(variance + 1e-5) over the features of each row, times `gain`, plus `bias`
+ * where one is given.
+ */
+export function layerNorm(x: Tensor, gain: Tensor, bias?: Tensor): Tensor {
+  const centred = sub(x, meanFeatures(x));
+  const scaled = mul(gain, div(centred, sqrt(add(meanFeatures(square(centred)), 1e-5))));
+  return bias === undefined ? written("LN", [x, gain], scaled) : written("LN", [x, gain, bias], add(scaled, bias));
 }
 
 /** Sum over the last feature dimension, which becomes 1. */
@@ -168,9 +198,21 @@ export function random(seed: Tensor, stream: number, type: TensorType): Tensor {
   return seed.trace.add({ kind: "random", seed: seed.id, stream, type });
 }
 
+/** The value under a name of its own in printed formulas. */
+export function named(name: string, x: Tensor): Tensor {
+  x.trace.notation.set(x.id, { ...x.trace.notation.get(x.id), name });
+  return x;
+}
+
 /** Number of features in all. */
 export function featureCount(x: Tensor): number {
   return product(x.type.shape);
+}
+
+/** `result` is written `name(of)` in printed formulas. */
+function written(name: string, of: readonly TensorLike[], result: Tensor): Tensor {
+  result.trace.notation.set(result.id, { ...result.trace.notation.get(result.id), call: { name, of } });
+  return result;
 }
 
 function reduce(op: "sum" | "max", x: Tensor, axes: readonly Axis[], dims: readonly number[]): Tensor {

@@ -8,7 +8,12 @@ export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
   readonly initializer: Initializer;
+  /** Whether training changes it. */
+  readonly trainable: boolean;
 }
+
+/** What stands for a parameter where it is read: the parameter by its name within the scope, masked or scaled, say. */
+export type Reading = (parameter: Tensor, name: string) => Tensor;
 
 export interface ScopeOptions {
   readonly trace: Trace;
@@ -26,17 +31,19 @@ export class Scope {
   readonly training: boolean;
   readonly seed: Tensor;
   readonly #prefix: string;
+  readonly #reading: Reading;
   readonly #shared: {
     readonly lengths: Readonly<Record<Axis, Tensor>>;
     readonly parameters: Map<string, ParameterSpec>;
     streams: number;
   };
 
-  constructor(options: ScopeOptions | Scope, prefix = "") {
+  constructor(options: ScopeOptions | Scope, prefix = "", reading?: Reading) {
     this.trace = options.trace;
     this.training = options.training;
     this.seed = options.seed;
     this.#prefix = prefix;
+    this.#reading = reading ?? (options instanceof Scope ? options.#reading : (parameter) => parameter);
     this.#shared =
       options instanceof Scope
         ? options.#shared
@@ -52,16 +59,26 @@ export class Scope {
     return new Scope(this, `${this.#prefix}${name}.`);
   }
 
+  /** The same scope, in which `reading` gives what is read in place of each parameter. */
+  reading(reading: Reading): Scope {
+    return new Scope(this, this.#prefix, (parameter, name) => reading(this.#reading(parameter, name), name));
+  }
+
   lengths(axis: Axis): Tensor | undefined {
     return this.#shared.lengths[axis];
   }
 
   /** Declares a parameter, or returns the one declared before under the same name: weights are shared by naming them alike. */
-  param(name: string, shape: readonly number[], initializer: Initializer | InitializerName): Tensor {
+  param(
+    name: string,
+    shape: readonly number[],
+    initializer: Initializer | InitializerName,
+    { trainable = true }: { readonly trainable?: boolean } = {},
+  ): Tensor {
     const full = this.#prefix + name;
     const known = this.#shared.parameters.get(full);
     if (known === undefined)
-      this.#shared.parameters.set(full, { name: full, shape, initializer: parseInitializer(initializer) });
+      this.#shared.parameters.set(full, { name: full, shape, initializer: parseInitializer(initializer), trainable });
     else if (known.shape.join() !== shape.join()) {
       throw new ShapeError({
         where: `parameter "${full}"`,
@@ -70,7 +87,7 @@ export class Scope {
         mend: "use another name, or the same shape to share the weight",
       });
     }
-    return this.trace.param(full, shape);
+    return this.#reading(this.trace.param(full, shape), name);
   }
 
   /** A number of its own for each random mask of the network. */

@@ -28,6 +28,12 @@ export class Tensor {
   }
 }
 
+/** How a value is written in a printed formula: by a name, or as a function of others. It has no effect on the program. */
+export interface Notation {
+  readonly name?: string;
+  readonly call?: { readonly name: string; readonly of: readonly TensorLike[] };
+}
+
 /** Where a function is traced to: a whole program, or the body of a scan, which captures what it reads from outside. */
 export class Trace {
   readonly builder = new GraphBuilder();
@@ -35,6 +41,7 @@ export class Trace {
   readonly captured: Tensor[] = [];
   /** The names that the equations give the states of each scan, in order. */
   readonly stateNames = new Map<NodeId, readonly string[]>();
+  readonly notation = new Map<NodeId, Notation>();
 
   constructor(parent?: Trace) {
     this.parent = parent;

@@ -258,11 +258,14 @@ function inputBehind(graph: Graph, id: NodeId | undefined): string | undefined {
   return node?.kind === "reshape" || node?.kind === "broadcast" ? inputBehind(graph, node.x) : undefined;
 }
 
+/** The trainable parameters that a program reads. */
 function parameterNodes(program: Program, parameters: readonly ParameterSpec[]): Map<string, NodeId> {
   const ids = new Map<string, NodeId>();
   program.graph.nodes.forEach((node, id) => {
     if (node.kind === "param") ids.set(node.name, id as NodeId); // The position in the list is the id.
   });
-  // A declared parameter that the loss does not read has no gradient and no update.
-  return new Map(parameters.flatMap(({ name }) => (ids.has(name) ? [[name, ids.get(name)!] as const] : [])));
+  // A declared parameter that the loss does not read, or that is to stay as it began, has no gradient and no update.
+  return new Map(
+    parameters.flatMap(({ name, trainable }) => (trainable && ids.has(name) ? [[name, ids.get(name)!] as const] : [])),
+  );
 }

@@ -61,7 +61,7 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
         inputs["past"]!,
         scope.in("embedding"),
       );
-      const state = encode(step, embedded, hiddenSize);
+      const state = encode(step, embedded);
       const query = decoderInput(inputs, scope, steps, settings.channelEmbedding ? features.targets : 1, hiddenSize);
       const rows = { axes: ["batch", "steps"], shape: [hiddenSize] };
       const decoded = step.run(broadcast(query, rows), state).output;
@@ -86,17 +86,20 @@ type States = Readonly<Record<string, Tensor>>;
 
 /** A stack of cells as one step: states of layer i are named "i.h". */
 interface StackedCell {
-  readonly stateNames: readonly string[];
+  readonly stateSizes: Readonly<Record<string, number>>;
   run(x: Tensor, states: States): { readonly next: States; readonly output: Tensor };
 }
 
 function stackedCell({ cell: name, hiddenSize, depth }: Settings, scope: Scope): StackedCell {
   const cell = cellNamed(name);
+  const sizes = { inputSize: hiddenSize, hiddenSize };
   const layers = Array.from({ length: depth }, (_, i) =>
-    cell.bind(scope.in(`${i}.${cell.name}`), { inputSize: hiddenSize, hiddenSize }, { W: begin, R: begin }),
+    cell.bind(scope.in(`${i}.${cell.name}`), sizes, { W: begin, R: begin }),
   );
   return {
-    stateNames: layers.flatMap((_, i) => cell.states.map((state) => `${i}.${state}`)),
+    stateSizes: Object.fromEntries(
+      layers.flatMap((_, i) => cell.states.map((state) => [`${i}.${state}`, cell.stateSize(state, sizes)])),
+    ),
     run(x, states) {
       const next: Record<string, Tensor> = {};
       const output = layers.reduce((value, layer, i) => {
@@ -109,9 +112,9 @@ function stackedCell({ cell: name, hiddenSize, depth }: Settings, scope: Scope):
   };
 }
 
-function encode(step: StackedCell, x: Tensor, hiddenSize: number): States {
-  const zeros = broadcast(x.trace.literal(0), { axes: ["batch"], shape: [hiddenSize] });
-  const initial = Object.fromEntries(step.stateNames.map((name) => [name, zeros]));
+function encode(step: StackedCell, x: Tensor): States {
+  const zeros = (size: number) => broadcast(x.trace.literal(0), { axes: ["batch"], shape: [size] });
+  const initial = Object.fromEntries(Object.entries(step.stateSizes).map(([name, size]) => [name, zeros(size)]));
   return scan({
     initial,
     sequences: { x },
