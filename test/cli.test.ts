@@ -1,4 +1,5 @@
 /** The command line on the real library: files in, a model folder and forecasts out, and nothing left behind when something is wrong. */
+
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -8,6 +9,7 @@ import { forecastRows } from "../packages/cli/src/options/forecast.ts";
 import { withDatabase } from "../packages/cli/src/read/duckdb.ts";
 import { type FakeIo, fakeIo } from "../packages/cli/test-support/fakes.ts";
 import { folderWith, writeParquet } from "../packages/cli/test-support/files.ts";
+import { cells } from "../packages/recurra/src/cells/registry.ts";
 
 const time = (t: number) => new Date(Date.UTC(2024, 0, 1, t)).toISOString().slice(0, 19).replace("T", " ");
 const value = (t: number) => (20 + 5 * Math.sin((2 * Math.PI * t) / 24) + ((t * 7919) % 13) / 20).toFixed(3);
@@ -450,7 +452,7 @@ describe("bad input", () => {
       "good.csv",
       ["--cell", "ltsm"],
       2,
-      'recurra: --cell is unknown: "ltsm", expected one of rnn, rnn-relu, rnn-leaky-relu, rnn-sigmoid, gru, gru-reset-before, lstm.\nDid you mean "lstm"?\n',
+      `recurra: --cell is unknown: "ltsm", expected one of ${Object.keys(cells).join(", ")}.\nDid you mean "lstm"?\n`,
     ],
     [
       "good.csv",

@@ -1,4 +1,5 @@
 /** Forecasting from a table to a saved model, by what a user can see. Small seeded tasks; each reaches a stated error. */
+
 import { readFileSync } from "node:fs";
 import { createRandom } from "recurra";
 import { type Table, tableFromColumns } from "recurra/data";
@@ -11,6 +12,7 @@ import {
   trainForecaster,
 } from "recurra/tasks";
 import { describe, expect, it } from "vitest";
+import { cells } from "../packages/recurra/src/cells/registry.ts";
 
 type Done = Extract<ForecastEvent, { event: "done" }>;
 type Columns = Record<string, unknown[]>;
@@ -561,7 +563,7 @@ describe("training that cannot work", () => {
       "an unknown cell",
       wave(300),
       { cell: "ltsm" },
-      'OptionError: cell is unknown: "ltsm", expected one of rnn, rnn-relu, rnn-leaky-relu, rnn-sigmoid, gru, gru-reset-before, lstm.\nDid you mean "lstm"?',
+      `OptionError: cell is unknown: "ltsm", expected one of ${Object.keys(cells).join(", ")}.\nDid you mean "lstm"?`,
     ],
     ["horizon 0", wave(300), { horizon: 0 }, "OptionError: horizon is 0, expected 1, 2, 3, ….\nGive a whole number."],
     [

@@ -11,10 +11,11 @@ import { sequenceType, vectorType } from "../packages/recurra/src/trace/tensor.t
 import { type Batch, Model, type ModelOptions } from "../packages/recurra/src/train/model.ts";
 import type { Network } from "../packages/recurra/src/train/programs.ts";
 import { expectClose, tolerances } from "./support/close.ts";
+import { mainCells } from "./support/layers.ts";
 import { backends, feedsFor, programOf, reference, scopeIn } from "./support/programs.ts";
 
 const [inputSize, hiddenSize] = [2, 5];
-const names = Object.keys(cells);
+const names = mainCells;
 
 interface Form {
   readonly cell: string;

@@ -34,7 +34,7 @@ export function layerProgram(options: LayerOptions, inputSize: number, hiddenSiz
       ways.flatMap((way) =>
         cell.states.map((state) => [
           `0.${way}.${state}`,
-          trace.input(`initial.${way}.${state}`, vectorType(hiddenSize)),
+          trace.input(`initial.${way}.${state}`, vectorType(cell.stateSize(state, { inputSize, hiddenSize }))),
         ]),
       ),
     );
@@ -56,7 +56,10 @@ const forms: readonly Omit<LayerOptions, "cell">[] = [
   { depth: 2, direction: "forward", output: "last", lengths: false },
 ];
 
-export const layerCases: readonly LayerCase[] = Object.keys(cells).flatMap((cell) =>
+/** The cells with which everything around a cell is tested; test/cells tests each cell by itself. */
+export const mainCells = ["rnn", "rnn-relu", "gru", "gru-reset-before", "lstm", "sru"] as const;
+
+export const layerCases: readonly LayerCase[] = mainCells.flatMap((cell) =>
   forms.map((form) => ({
     what: `${cell}, ${form.depth} deep, ${form.direction}, reads ${form.output}${form.lengths ? ", unequal lengths" : ""}`,
     program: (inputSize: number, hiddenSize: number) => layerProgram({ ...form, cell }, inputSize, hiddenSize),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { cells } from "../../cells/registry.ts";
 import type { Interval } from "../../data/interval.ts";
 import { checkOptions, resolveSettings } from "./settings.ts";
 import type { ForecastOptions } from "./types.ts";
@@ -87,10 +88,7 @@ describe("checkOptions", () => {
       { quantiles: [0, 0.5] },
       "quantiles is 0, 0.5, expected levels between 0 and 1, ascending.\nFor example 0.1, 0.5, 0.9.",
     ],
-    [
-      { cell: "gur" },
-      'cell is unknown: "gur", expected one of rnn, rnn-relu, rnn-leaky-relu, rnn-sigmoid, gru, gru-reset-before, lstm.\nDid you mean "gru"?',
-    ],
+    [{ cell: "gur" }, `cell is unknown: "gur", expected one of ${Object.keys(cells).join(", ")}.\nDid you mean "gru"?`],
   ] as [Partial<ForecastOptions>, string][])("refuses %j", (options, message) => {
     expect(messageOf(() => checkOptions({ ...needed, ...options }))).toBe(message);
   });
