@@ -8,9 +8,9 @@ import {
   instantiate,
   kernels,
 } from "../backends/wasm/instantiate.ts";
-import type { Arithmetic } from "../backends/wasm/kernels.ts";
 import { planMemory } from "../backends/wasm/memory.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
+import type { Arithmetic } from "../backends/wasm/tile.ts";
 import { InternalError, ShapeError } from "../base/errors.ts";
 import {
   type Axis,

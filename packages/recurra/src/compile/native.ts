@@ -1,5 +1,5 @@
 /** The native kernels of @recurra/native, where they are installed: looked for at run time, in Node only. */
-import type { Arithmetic } from "../backends/wasm/kernels.ts";
+import type { Arithmetic } from "../backends/wasm/tile.ts";
 
 /** Kernels bound to one memory: functions of whole numbers that a WebAssembly module can import. */
 interface BoundKernels {

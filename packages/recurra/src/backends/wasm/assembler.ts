@@ -25,6 +25,8 @@ export const op = {
   "i32.add": 0x6a,
   "i32.sub": 0x6b,
   "i32.mul": 0x6c,
+  "i32.div_u": 0x6e,
+  "i32.rem_u": 0x70,
   "i32.and": 0x71,
   "i32.xor": 0x73,
   "i32.shl": 0x74,

@@ -1,6 +1,7 @@
 /** The shell around a compiled module: memory, kernels and instances. It decides nothing but which kernels the engine can run. */
 import { UnsupportedError } from "../../base/errors.ts";
-import { type Arithmetic, kernelModule } from "./kernels.ts";
+import { kernelModule } from "./kernels.ts";
+import type { Arithmetic } from "./tile.ts";
 
 const pageBytes = 65536;
 const largestPages = 65536;

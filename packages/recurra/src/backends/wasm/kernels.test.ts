@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../../base/random.ts";
 import { bestArithmetic, kernels } from "./instantiate.ts";
-import { type Arithmetic, outerBlock, panelWidth } from "./kernels.ts";
+import { outerScratchSize } from "./kernels.ts";
+import { blockDepth, longestDepth, longestRows } from "./products.ts";
+import { type Arithmetic, panelWidth } from "./tile.ts";
 
 interface Exports {
   readonly pack: (
@@ -22,7 +24,7 @@ const pattern = 0x7fa5_c3e1; // A NaN: reading it shows in the result, too.
 
 /** Buffers behind one another in one memory, with guard bands between them. */
 class Arena {
-  readonly memory = new WebAssembly.Memory({ initial: 12 });
+  readonly memory = new WebAssembly.Memory({ initial: 24 });
   readonly bits = new Uint32Array(this.memory.buffer);
   readonly floats = new Float32Array(this.memory.buffer);
   readonly exports: Exports;
@@ -66,7 +68,8 @@ const panelSize = (k: number, n: number) => Math.ceil(n / panelWidth) * panelWid
 
 const arithmetics: readonly Arithmetic[] = bestArithmetic() === "relaxed" ? ["plain", "relaxed"] : ["plain"];
 const ms = Array.from({ length: 13 }, (_, i) => i + 1);
-const ns = Array.from({ length: 19 }, (_, i) => i + 1);
+const ns = [...Array.from({ length: 19 }, (_, i) => i + 1), 32, 37];
+const blockDepths = [blockDepth, longestDepth, longestDepth + 1, 2 * blockDepth + longestDepth + 1];
 const ks = Array.from({ length: 10 }, (_, i) => i);
 
 describe.each(arithmetics)("with %s multiply-adds", (arithmetic) => {
@@ -138,8 +141,49 @@ describe.each(arithmetics)("with %s multiply-adds", (arithmetic) => {
     }
   });
 
+  it("gemm computes products of several blocks of rows and of depth, with every rest of a block", () => {
+    const sizes: [number, number, number][] = [];
+    for (const m of [1, 2, 3, 7]) for (const k of blockDepths) sizes.push([m, 35, k]);
+    for (const m of [125, 126, 127, longestRows, longestRows + 1, 2 * longestRows]) sizes.push([m, 9, 5]);
+    for (const k of blockDepths) sizes.push([13, 9, k]);
+    for (const [m, n, k] of sizes) {
+      arena.clear();
+      const a = arena.add(m * k, whole);
+      const b = arena.add(k * n, whole);
+      const packed = arena.add(panelSize(k, n));
+      const c = arena.add(m * n);
+      pack(b * 4, n, 1, packed * 4, k, n);
+      gemm(a * 4, k, 1, packed * 4, c * 4, n, m, n, k, 0);
+      let wrong = arena.trespasses().length;
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let q = 0; q < k; q++) sum += arena.floats[a + i * k + q]! * arena.floats[b + q * n + j]!;
+          if (arena.floats[c + i * n + j] !== sum) wrong++;
+        }
+      }
+      if (wrong > 0) expect.fail(`m ${m}, n ${n}, k ${k}: ${wrong} elements are wrong or written outside`);
+    }
+  });
+
+  it("gemm gives a row the same bits whatever rows stand beside it", () => {
+    const [k, n, rows] = [97, 40, 14];
+    arena.clear();
+    const a = arena.add(rows * k, () => random.normal());
+    const b = arena.add(k * n, () => random.normal());
+    const packed = arena.add(panelSize(k, n));
+    const c = arena.add(rows * n);
+    pack(b * 4, n, 1, packed * 4, k, n);
+    const firstRow = (m: number) => {
+      gemm(a * 4, k, 1, packed * 4, c * 4, n, m, n, k, 0);
+      return [...arena.bits.subarray(c, c + n)];
+    };
+    const alone = firstRow(1);
+    for (let m = 2; m <= rows; m++) expect(firstRow(m), `${m} rows`).toEqual(alone);
+  });
+
   it("outer sums aᵀb over any number of rows, none included", () => {
-    for (const rows of [0, 1, 2, 7, outerBlock - 1, outerBlock, outerBlock + 1, 2 * outerBlock + 3]) {
+    for (const rows of [0, 1, 2, 7, blockDepth - 1, blockDepth, blockDepth + 1, 2 * blockDepth + 3]) {
       for (const [m, n] of [
         [1, 1],
         [2, 3],
@@ -147,13 +191,15 @@ describe.each(arithmetics)("with %s multiply-adds", (arithmetic) => {
         [6, 9],
         [7, 17],
         [13, 19],
+        [longestRows + 1, 9],
       ] as const) {
+        if (m > longestRows && rows > blockDepth + 1) continue;
         arena.clear();
         const [aWide, bWide, cWide] = [m + 3, n + 2, n + 1];
         const a = arena.add(rows * aWide, whole);
         const b = arena.add(rows * bWide, whole);
         const c = arena.add(m * cWide, whole);
-        const scratch = arena.add(panelSize(outerBlock, n));
+        const scratch = arena.add(outerScratchSize(m, n));
         const before = arena.floats.slice(c, c + m * cWide);
         outer(a * 4, aWide, b * 4, bWide, c * 4, cWide, m, n, rows, scratch * 4);
         let wrong = arena.trespasses().length;

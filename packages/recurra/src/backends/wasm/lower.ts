@@ -6,7 +6,7 @@ import type { Graph, NodeId, NodeOf, Program, ScanNode } from "../../ir/nodes.ts
 import { operands } from "../../ir/nodes.ts";
 import { elementType } from "../../ir/shapes.ts";
 import { isFree, isFusible, isLeaf, isView, type Schedule, schedule } from "./fuse.ts";
-import { outerBlock, packedSize } from "./kernels.ts";
+import { outerScratchSize, packedSize } from "./kernels.ts";
 import { dense, elements, featureDims, noSize, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
 import { copyLoop, fusedLoop, type LoopSource } from "./loops.ts";
 import {
@@ -332,7 +332,7 @@ class Region {
       case "outer": {
         const [m, n] = type.shape as [number, number]; // inferType gives a matrix.
         if (type.axes.length > 0) throw new InternalError(`outer %${id} keeps the axes ${type.axes.join(", ")}`);
-        const scratch = this.temporary("outer scratch", size(packedSize(outerBlock, n)));
+        const scratch = this.temporary("outer scratch", size(outerScratchSize(m, n)));
         const c = this.accessOf(id);
         this.#commands.push({
           kind: "outer",
