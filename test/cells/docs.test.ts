@@ -1,0 +1,12 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { cells } from "../../packages/recurra/src/cells/registry.ts";
+
+it("docs/cells.md is what `npm run docs:cells` writes, with a source for every cell", async () => {
+  const script = new URL("../../scripts/cells-page.mjs", import.meta.url).href;
+  const { cellsPage } = (await import(script)) as { cellsPage: () => string }; // What the script exports.
+  const page = cellsPage();
+  expect(readFileSync(new URL("../../docs/cells.md", import.meta.url), "utf8")).toBe(page);
+  expect(page.match(/^## .*/gm)).toEqual(Object.keys(cells).map((name) => `## ${name}`));
+  expect(page.match(/^Source: .{20}/gm)).toHaveLength(Object.keys(cells).length);
+});
