@@ -1,8 +1,10 @@
 /** `recurra/train`: networks, optimizers and the training loop. */
 
 export type { Clipping } from "../train/clipping.ts";
+export { type Chunk, type Continuous, type ContinuousOptions, continuous } from "../train/continuous.ts";
 export {
   type Batch,
+  type CarriedState,
   Model,
   type ModelOptions,
   type OptimizerState,
@@ -16,6 +18,7 @@ export { adadelta, adagrad, type RmsPropOptions, rmsProp } from "../train/optimi
 export { type OptimizerName, optimizerNames, parseOptimizer } from "../train/optimizers/named.ts";
 export type { Optimizer, UpdateInputs } from "../train/optimizers/optimizer.ts";
 export { type AveragedSgdOptions, averagedSgd, type LionOptions, lion, sgd } from "../train/optimizers/sgd.ts";
+export { bucketedOrder } from "../train/order.ts";
 export type { Network } from "../train/programs.ts";
 export {
   cosine,

@@ -3,6 +3,7 @@ import { createRandom } from "../base/random.ts";
 import { elementCount, product, sizeOf, type TensorType } from "../base/shapes.ts";
 import { Executable } from "../compile/executable.ts";
 import type { Batch, Model } from "../train/model.ts";
+import { stateFeeds } from "../train/programs.ts";
 import { diagnoseFlow } from "./diagnosis.ts";
 import { type ProbedLayer, type ProbedState, probe } from "./probes.ts";
 import type { GradientFlow, LayerFlow } from "./types.ts";
@@ -36,7 +37,8 @@ export function inspectGradients(model: Model, batch: Batch, options: InspectOpt
       const rows = elementCount(state.type, batch.sizes) / stepsOf(layer, batch);
       feeds[state.direction] = Float32Array.from({ length: rows }, () => (random.integer(2) === 0 ? -1 : 1));
     }
-    executable.call("inspect", batch.sizes, { ...batch.inputs, seed: [model.maskSeed()], ...feeds });
+    const carried = stateFeeds(model.network, batch.sizes, batch.state);
+    executable.call("inspect", batch.sizes, { ...batch.inputs, ...carried, seed: [model.maskSeed()], ...feeds });
   };
   const read = (output: string) => executable.output("inspect", output, batch.sizes);
   for (let drawn = 0; drawn < directions; drawn++) {

@@ -3,7 +3,7 @@ import { TrainingError } from "../base/errors.ts";
 import { elementCount, product, sizeOf, type TensorType } from "../base/shapes.ts";
 import { Executable, type Numbers } from "../compile/executable.ts";
 import type { Batch, Model, StepResult } from "./model.ts";
-import { diagnosticProgram } from "./programs.ts";
+import { diagnosticProgram, stateFeeds } from "./programs.ts";
 
 /** Examines the step again with the model's weights, which a failed step leaves as they were. */
 export function diagnose(
@@ -29,7 +29,8 @@ export function diagnose(
   const weights = model.weights();
   executable.reserve(batch.sizes);
   for (const name of executable.params.keys()) executable.param(name).set(weights.get(name)!);
-  executable.call("diagnose", batch.sizes, { ...batch.inputs, seed: [model.maskSeed()] });
+  const states = stateFeeds(model.network, batch.sizes, batch.state);
+  executable.call("diagnose", batch.sizes, { ...batch.inputs, ...states, seed: [model.maskSeed()] });
   const read = (name: string) => executable.output("diagnose", name, batch.sizes);
   for (const { output, count, input } of indices) {
     const type = program.graph.types[program.outputs[output]!]!;

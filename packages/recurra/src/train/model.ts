@@ -8,13 +8,26 @@ import type { ParameterSpec } from "../trace/scope.ts";
 import type { Clipping } from "./clipping.ts";
 import { adam } from "./optimizers/adam.ts";
 import type { Optimizer } from "./optimizers/optimizer.ts";
-import { accumulatorName, averageName, buildPrograms, type Network, type Watch } from "./programs.ts";
+import {
+  accumulatorName,
+  averageName,
+  buildPrograms,
+  type Network,
+  stateFeeds,
+  stateName,
+  type Watch,
+} from "./programs.ts";
 
 /** One batch: the size of every axis, and the numbers of every input as [batch, time, features]. */
 export interface Batch {
   readonly sizes: AxisSizes;
   readonly inputs: Readonly<Record<string, Numbers>>;
+  /** States that the network carries, from the result of the call before. Those that are missing are 0. */
+  readonly state?: CarriedState;
 }
+
+/** Values of carried states by name. */
+export type CarriedState = Readonly<Record<string, Float32Array>>;
 
 export interface ModelOptions {
   /** Weights, shuffling and dropout follow from it. Default 1. */
@@ -32,6 +45,8 @@ export interface ModelOptions {
    * Izmailov et al. 2018, arXiv:1803.05407); training validates and keeps the average. Not together with `averageDecay`.
    */
   readonly stochasticAverage?: StochasticAverage;
+  /** Let a step gather the gradients of several batches: `trainStep` then takes any number of them. Default false. */
+  readonly accumulation?: boolean;
   /** The same bits on every machine, at some cost in speed. Default false. */
   readonly strict?: boolean;
   /** At most this many threads; the bits do not depend on it. Default: one per processor, or RECURRA_THREADS. */
@@ -49,6 +64,8 @@ export interface StepResult {
   readonly loss: number;
   /** Of the whole gradient, before clipping. */
   readonly gradientNorm: number;
+  /** States that the network carries, after the last batch; empty when it carries none. */
+  readonly state: CarriedState;
 }
 
 /** Weights by name, row-major. */
@@ -66,6 +83,8 @@ export class Model {
   readonly seed: number;
   readonly optimizer: Optimizer;
   readonly parameters: readonly ParameterSpec[];
+  /** Whether a step may gather the gradients of several batches. */
+  readonly accumulation: boolean;
   readonly #executable: Executable;
   readonly #averaging: { readonly decayAt: (step: number) => number } | undefined;
   #steps = 0;
@@ -74,13 +93,15 @@ export class Model {
     const { seed = 1, optimizer = adam(), clipping = {}, strict = false, threads, watch } = options;
     this.#averaging = averagingOf(options);
     const averaging = this.#averaging !== undefined;
-    const { parameters, predict, evaluate, train } = buildPrograms(network, { optimizer, clipping, averaging }, watch);
+    this.accumulation = options.accumulation ?? false;
+    const training = { optimizer, clipping, averaging, accumulation: this.accumulation };
+    const { parameters, predict, evaluate, train, apply } = buildPrograms(network, training, watch);
     this.network = network;
     this.seed = seed;
     this.optimizer = optimizer;
     this.parameters = parameters;
     this.#executable = new Executable(
-      { predict, evaluate, train },
+      { predict, evaluate, train, ...(apply === undefined ? {} : { apply }) },
       { strict, ...(threads === undefined ? {} : { threads }) },
     );
     const random = createRandom(seed);
@@ -116,28 +137,46 @@ export class Model {
 
   /** The loss without dropout. */
   evaluate(batch: Batch): number {
-    this.#executable.call("evaluate", batch.sizes, this.#feeds(batch, {}));
-    return this.#executable.scalar("evaluate", "loss");
+    return this.evaluateWithState(batch).loss;
   }
 
-  /** One step of the optimizer. When loss or gradient are not finite nothing changes: look at the result. */
-  trainStep(batch: Batch, learningRate: number): StepResult {
+  /** The loss without dropout, and the states that the network carries. */
+  evaluateWithState(batch: Batch): { readonly loss: number; readonly state: CarriedState } {
+    this.#executable.call("evaluate", batch.sizes, this.#feeds(batch, {}));
+    return { loss: this.#executable.scalar("evaluate", "loss"), state: this.#carried("evaluate", batch) };
+  }
+
+  /** The states after the batch, from those it is given, with the weights as they are. */
+  advance(batch: Batch): CarriedState {
+    const outputs = this.predict(batch);
+    return Object.fromEntries(Object.keys(this.network.state ?? {}).map((name) => [name, outputs[name]!]));
+  }
+
+  /**
+   * One step of the optimizer, with the mean over all rows of the batches. When loss or gradient are not finite nothing changes:
+   * look at the result. Several batches need `accumulation`; each is done with before the next is asked for.
+   */
+  trainStep(batches: Batch | Iterable<Batch>, learningRate: number): StepResult {
+    const list = "sizes" in batches ? [batches] : batches;
     const step = this.#steps + 1;
-    this.#executable.call(
-      "train",
-      batch.sizes,
-      this.#feeds(batch, {
-        learningRate: [learningRate],
-        ...(this.#averaging === undefined ? {} : { averageDecay: [this.#averaging.decayAt(step)] }),
-        ...wrap(this.optimizer.scalars(step)),
-      }),
-    );
-    const result = {
-      loss: this.#executable.scalar("train", "loss"),
-      gradientNorm: this.#executable.scalar("train", "gradientNorm"),
+    const scalars = {
+      learningRate: [learningRate],
+      ...(this.#averaging === undefined ? {} : { averageDecay: [this.#averaging.decayAt(step)] }),
+      ...wrap(this.optimizer.scalars(step)),
     };
-    if (Number.isFinite(result.loss) && Number.isFinite(result.gradientNorm)) this.#steps = step;
-    return result;
+    let state: CarriedState = {};
+    let part = 0;
+    for (const batch of list) {
+      if (part === 1 && !this.accumulation) throw needsAccumulation();
+      this.#executable.call("train", batch.sizes, this.#feeds(batch, this.accumulation ? {} : scalars, part++));
+      state = this.#carried("train", batch);
+    }
+    if (this.accumulation) this.#executable.call("apply", {}, scalars);
+    const from = this.accumulation ? "apply" : "train";
+    const loss = this.#executable.scalar(from, "loss");
+    const gradientNorm = this.#executable.scalar(from, "gradientNorm");
+    if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) this.#steps = step;
+    return { loss, gradientNorm, state };
   }
 
   /** A copy of the weights. */
@@ -213,9 +252,10 @@ export class Model {
     this.#write(accumulators);
   }
 
-  /** The seed of the random masks of the next step, a whole number below 2^24. */
-  maskSeed(): number {
-    return mix32(mix32(this.seed) ^ this.#steps) & 0xffffff;
+  /** The seed of the random masks of the next step, or of a further batch of it, a whole number below 2^24. */
+  maskSeed(part = 0): number {
+    const first = mix32(mix32(this.seed) ^ this.#steps);
+    return (part === 0 ? first : mix32(first + part)) & 0xffffff;
   }
 
   #put(weights: Weights): void {
@@ -285,9 +325,24 @@ export class Model {
     return new Map(this.parameters.flatMap(({ name, shape }) => names.map((nameOf) => [nameOf(name), shape] as const)));
   }
 
-  #feeds(batch: Batch, scalars: Readonly<Record<string, Numbers>>): Readonly<Record<string, Numbers>> {
-    return { ...batch.inputs, seed: [this.maskSeed()], ...scalars };
+  #feeds(batch: Batch, scalars: Readonly<Record<string, Numbers>>, part = 0): Readonly<Record<string, Numbers>> {
+    const states = stateFeeds(this.network, batch.sizes, batch.state);
+    return { ...batch.inputs, ...states, seed: [this.maskSeed(part)], ...scalars };
   }
+
+  #carried(program: string, { sizes }: Batch): CarriedState {
+    const names = Object.keys(this.network.state ?? {});
+    return Object.fromEntries(names.map((name) => [name, this.#executable.output(program, stateName(name), sizes)]));
+  }
+}
+
+function needsAccumulation(): OptionError {
+  return new OptionError({
+    where: "trainStep: batches",
+    given: "more than one",
+    expected: "one, as the model was built without accumulation",
+    mend: "build the model with accumulation: true",
+  });
 }
 
 /** An average as the share of the old one in the new: step 1, 2, 3, … */

@@ -8,17 +8,20 @@ import type { Network } from "./programs.ts";
 export interface NetworkDefinition<
   Inputs extends Readonly<Record<string, TensorType>>,
   Outputs extends Readonly<Record<string, Tensor>>,
+  State extends Readonly<Record<string, TensorType>> = Readonly<Record<never, TensorType>>,
 > {
   /** What a batch holds, targets too. */
   readonly inputs: Inputs;
   /** Axes whose true lengths are fed beside the inputs. Default: none. */
   readonly variableLengths?: readonly Axis[];
+  /** States carried from call to call: read among the inputs, returned among the outputs. Default: none. */
+  readonly state?: State;
   /** Named results. It may read every input, but `predict` needs only what it does read. */
-  readonly forward: (inputs: { readonly [K in keyof Inputs]: Tensor }, scope: Scope) => Outputs;
+  readonly forward: (inputs: { readonly [K in keyof Inputs | keyof State]: Tensor }, scope: Scope) => Outputs;
   /** One number [1] to make small, from the results of `forward`. */
   readonly loss: (
     outputs: { readonly [K in keyof Outputs]: Tensor },
-    inputs: { readonly [K in keyof Inputs]: Tensor },
+    inputs: { readonly [K in keyof Inputs | keyof State]: Tensor },
     scope: Scope,
   ) => Tensor;
 }
@@ -35,7 +38,8 @@ export interface NetworkDefinition<
 export function defineNetwork<
   Inputs extends Readonly<Record<string, TensorType>>,
   Outputs extends Readonly<Record<string, Tensor>>,
->(definition: NetworkDefinition<Inputs, Outputs>): Network {
+  State extends Readonly<Record<string, TensorType>> = Readonly<Record<never, TensorType>>,
+>(definition: NetworkDefinition<Inputs, Outputs, State>): Network {
   // Who traces a network hands `forward` every input it names, and `loss` what `forward` returned.
   return definition as unknown as Network;
 }

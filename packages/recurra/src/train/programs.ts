@@ -1,8 +1,17 @@
 /** From a network to its programs: predict, evaluate, and one whole training step. */
 import { gradients } from "../autodiff/gradient.ts";
-import type { Axis, TensorType } from "../base/shapes.ts";
-import { scalarType } from "../base/shapes.ts";
+import { ShapeError } from "../base/errors.ts";
+import {
+  type Axis,
+  type AxisSizes,
+  elementCount,
+  formatType,
+  sameType,
+  scalarType,
+  type TensorType,
+} from "../base/shapes.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
+import type { Numbers } from "../compile/tensors.ts";
 import type { Graph, Node, NodeId, Program, ScanNode } from "../ir/nodes.ts";
 import {
   abs,
@@ -32,6 +41,11 @@ export interface Network {
   readonly inputs: Readonly<Record<string, TensorType>>;
   /** Axes whose true lengths are fed as "lengths" (or "lengths.AXIS" for others than time), [batch, 1]. Default: none. */
   readonly variableLengths?: readonly Axis[];
+  /**
+   * States carried from one call to the next, by name: `forward` reads them among its inputs and returns the next ones under the
+   * same names. Gradients end where a call begins. States that are not fed are 0. Default: none.
+   */
+  readonly state?: Readonly<Record<string, TensorType>>;
   /** Named results of the network. It may read every input, but `predict` needs only what it does read. */
   readonly forward: (inputs: Tensors, scope: Scope) => Tensors;
   /** One number [1] to make small. */
@@ -41,15 +55,20 @@ export interface Network {
 export interface TrainingOptions {
   readonly optimizer: Optimizer;
   readonly clipping?: Clipping;
-  /** Keep an exponential moving average of the weights beside them (Polyak averaging). Default false. */
+  /** Keep an average of the weights beside them. Default false. */
   readonly averaging?: boolean;
+  /** Gradients are gathered over several batches before they are applied. Default false. */
+  readonly accumulation?: boolean;
 }
 
 export interface NetworkPrograms {
   readonly parameters: readonly ParameterSpec[];
   readonly predict: Program;
   readonly evaluate: Program;
+  /** One whole step; with accumulation it gathers only. */
   readonly train: Program;
+  /** With accumulation: takes the step with what was gathered. */
+  readonly apply?: Program;
 }
 
 /** Sees a program after each pass, by the name of the program and of the pass. */
@@ -61,15 +80,18 @@ export function buildPrograms(network: Network, training: TrainingOptions, watch
   const optimized = (name: string, program: Program, passes = beforeGradient) =>
     runPasses(program, passes, watch === undefined ? undefined : (pass, after) => watch(name, pass, after));
   watch?.("train", "trace", noisy.loss);
+  const loss = optimized("train", noisy.loss);
+  const { parameters } = noisy;
   return {
     parameters: still.parameters,
     predict: optimized("predict", still.outputs),
     evaluate: optimized("evaluate", still.loss),
-    train: optimized(
-      "train",
-      withUpdates(optimized("train", noisy.loss), noisy.parameters, training, watch),
-      afterGradient,
-    ),
+    ...(training.accumulation === true
+      ? {
+          train: optimized("train", gathering(loss, parameters), afterGradient),
+          apply: optimized("apply", applying(loss, parameters, training), afterGradient),
+        }
+      : { train: optimized("train", withUpdates(loss, parameters, training, watch), afterGradient) }),
   };
 }
 
@@ -96,23 +118,59 @@ export function traceNetwork(network: Network, training: boolean): TracedNetwork
   const seed = trace.input("seed", scalarType);
   const scope = new Scope({ trace, training, seed, lengths });
   // Padding is replaced by zeros where it enters: whatever it holds, NaN included, reaches neither result nor gradient.
-  const inputs = Object.fromEntries(
+  const inputs: Record<string, Tensor> = Object.fromEntries(
     Object.entries(network.inputs).map(([name, type]) => {
       const fed = trace.input(name, type);
       const axis = type.axes.find((candidate) => lengths[candidate] !== undefined);
       return [name, axis === undefined ? fed : select(lengthMask(lengths[axis]!, axis), fed, 0)];
     }),
   );
+  const states = Object.entries(network.state ?? {});
+  for (const [name, type] of states) inputs[name] = trace.input(stateName(name), type);
   const outputs = network.forward(inputs, scope);
+  checkStates(outputs, states);
   const loss = network.loss(outputs, inputs, scope);
+  const carried = Object.fromEntries(states.map(([name]) => [stateName(name), outputs[name]!.id]));
   const graph = trace.builder.finish();
   const ids = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tensor.id]));
   return {
     parameters: scope.parameters,
     outputs: { graph, outputs: ids, updates: {} },
-    loss: { graph, outputs: { loss: loss.id }, updates: {} },
+    loss: { graph, outputs: { loss: loss.id, ...carried }, updates: {} },
     stateNames: trace.stateNames,
   };
+}
+
+/** The name under which a carried state is fed, and its next value read. */
+export function stateName(name: string): string {
+  return `state.${name}`;
+}
+
+/** What is fed for the carried states of a call: 0 for those that are not given. */
+export function stateFeeds(
+  { state: types = {} }: Network,
+  sizes: AxisSizes,
+  given: Readonly<Record<string, Numbers>> = {},
+): Readonly<Record<string, Numbers>> {
+  return Object.fromEntries(
+    Object.entries(types).map(([name, type]) => [
+      stateName(name),
+      given[name] ?? new Float32Array(elementCount(type, sizes)),
+    ]),
+  );
+}
+
+function checkStates(outputs: Tensors, states: readonly (readonly [string, TensorType])[]): void {
+  for (const [name, type] of states) {
+    const given = outputs[name]?.type;
+    if (given !== undefined && sameType(given, type)) continue;
+    throw new ShapeError({
+      where: `network: the next state "${name}"`,
+      given: given === undefined ? "missing" : formatType(given),
+      expected: `${formatType(type)} among the outputs of forward`,
+      mend: "return what the recurrence ends with under the name of the state",
+    });
+  }
 }
 
 /** Name under which an optimizer keeps an accumulator of a weight. */
@@ -129,7 +187,7 @@ export function averageName(parameter: string): string {
 function withUpdates(
   program: Program,
   parameters: readonly ParameterSpec[],
-  { optimizer, clipping = {}, averaging = false }: TrainingOptions,
+  training: TrainingOptions,
   watch?: Watch,
 ): Program {
   const trace = Trace.resume(program.graph);
@@ -140,7 +198,74 @@ function withUpdates(
     return count === undefined ? ofSum : div(ofSum, trace.tensor(count));
   });
   watch?.("train", "gradient", { graph: trace.builder.finish(), outputs: program.outputs, updates: {} });
+  const named = new Map([...weights].map(([name, id]) => [name, trace.tensor(id)]));
+  const { norm, updates } = update(trace, named, gradientTensors, trace.tensor(program.outputs["loss"]!), training);
+  return { graph: trace.builder.finish(), outputs: { ...program.outputs, gradientNorm: norm.id }, updates };
+}
 
+const gathered = {
+  count: "gathered.count",
+  loss: "gathered.loss",
+  of: (parameter: string) => `gathered.${parameter}.gradient`,
+};
+
+/**
+ * Adds gradient, loss and count of a batch to what is gathered. Sums are added, not means: k batches make exactly the mean of one
+ * batch of all their rows. A loss that is no sum over a count counts as 1 for each batch.
+ */
+function gathering(program: Program, parameters: readonly ParameterSpec[]): Program {
+  const trace = Trace.resume(program.graph);
+  const weights = parameterNodes(program, parameters);
+  const { sum, count } = separateCount(trace.builder, program.outputs["loss"]!, new Set(weights.values()));
+  const parts = gradients(trace.builder, sum, [...weights.values()]);
+  const updates: Record<string, NodeId> = {};
+  const gather = (name: string, part: Tensor, shape: readonly number[]) => {
+    updates[name] = broadcast(add(trace.param(name, shape), part), { axes: [], shape }).id;
+  };
+  [...weights].forEach(([name, id], i) => {
+    gather(gathered.of(name), trace.tensor(parts[i]!), trace.tensor(id).type.shape);
+  });
+  gather(gathered.loss, trace.tensor(sum), [1]);
+  gather(gathered.count, count === undefined ? trace.literal(1) : trace.tensor(count), [1]);
+  return { graph: trace.builder.finish(), outputs: program.outputs, updates };
+}
+
+/** The step with what was gathered, which begins anew. */
+function applying(program: Program, parameters: readonly ParameterSpec[], training: TrainingOptions): Program {
+  const trace = new Trace();
+  const shapes = [...parameterNodes(program, parameters)].map(
+    ([name, id]) => [name, program.graph.types[id]!.shape] as const,
+  );
+  const count = trace.param(gathered.count, [1]);
+  const loss = div(trace.param(gathered.loss, [1]), count);
+  const weights = new Map(shapes.map(([name, shape]) => [name, trace.param(name, shape)]));
+  const sums = shapes.map(([name, shape]) => trace.param(gathered.of(name), shape));
+  const { norm, updates } = update(
+    trace,
+    weights,
+    sums.map((sum) => div(sum, count)),
+    loss,
+    training,
+  );
+  const empty = [gathered.count, gathered.loss, ...shapes.map(([name]) => gathered.of(name))].map((name, i) => {
+    const shape = i < 2 ? [1] : shapes[i - 2]![1];
+    return [name, trace.builder.zeros({ axes: [], shape })] as const;
+  });
+  return {
+    graph: trace.builder.finish(),
+    outputs: { loss: loss.id, gradientNorm: norm.id },
+    updates: { ...updates, ...Object.fromEntries(empty) },
+  };
+}
+
+/** The norm of the gradient, and the new value of every weight, average and accumulator. */
+function update(
+  trace: Trace,
+  weights: ReadonlyMap<string, Tensor>,
+  gradientTensors: readonly Tensor[],
+  loss: Tensor,
+  { optimizer, clipping = {}, averaging = false }: TrainingOptions,
+): { readonly norm: Tensor; readonly updates: Readonly<Record<string, NodeId>> } {
   const norm = sqrt(gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part)));
   const clipped = clip(gradientTensors, norm, clipping);
   const learningRate = trace.input("learningRate", scalarType);
@@ -149,11 +274,10 @@ function withUpdates(
   );
   // A step whose loss or gradient is not finite changes nothing, so that the weights can still be looked at and saved.
   const bounded = (x: Tensor) => less(abs(x), Number.POSITIVE_INFINITY);
-  const finite = mul(bounded(norm), bounded(trace.tensor(program.outputs["loss"]!)));
+  const finite = mul(bounded(norm), bounded(loss));
   const decay = averaging ? trace.input("averageDecay", scalarType) : undefined;
   const updates: Record<string, NodeId> = {};
-  [...weights].forEach(([name, id], i) => {
-    const weight = trace.tensor(id);
+  [...weights].forEach(([name, weight], i) => {
     const accumulators = Object.fromEntries(
       optimizer.accumulators.map((accumulator) => [
         accumulator,
@@ -171,7 +295,7 @@ function withUpdates(
       updates[accumulatorName(accumulator, name)] = guarded(next.accumulators[accumulator]!, old);
     }
   });
-  return { graph: trace.builder.finish(), outputs: { ...program.outputs, gradientNorm: norm.id }, updates };
+  return { norm, updates };
 }
 
 /** An output that holds indices: of the rows of a table, or of classes. */

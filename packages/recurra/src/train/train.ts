@@ -1,8 +1,10 @@
 /** The training loop: epochs, validation, early stopping, best weights, abort, progress. All it does is told as events. */
 import { OptionError, TrainingError } from "../base/errors.ts";
 import { shuffledOrder } from "../base/random.ts";
+import { type Continuous, freshStates } from "./continuous.ts";
 import { diagnose } from "./diagnose.ts";
-import type { Batch, Model, Weights } from "./model.ts";
+import type { Batch, CarriedState, Model, StepResult, Weights } from "./model.ts";
+import { bucketedOrder } from "./order.ts";
 import { type PlateauOptions, parseSchedule, plateau, type Schedule, type ScheduleName } from "./schedules.ts";
 
 /** Samples that can be asked for by index, as batches. The batch may be reused by the next call. */
@@ -12,11 +14,16 @@ export interface Samples {
 }
 
 export interface TrainOptions {
-  readonly data: Samples;
+  /** Samples in any order, or streams whose states are carried from step to step. */
+  readonly data: Samples | Continuous;
   /** Decides early stopping and the best weights; without it the training loss does. */
-  readonly validation?: Samples;
+  readonly validation?: Samples | Continuous;
   readonly epochs: number;
   readonly batchSize?: number;
+  /** Lengths of the samples: batches then hold samples of like length. Default: any together. */
+  readonly lengths?: ArrayLike<number>;
+  /** Batches whose gradients make one step of the optimizer; needs a model with `accumulation`. Default 1. */
+  readonly accumulate?: number;
   readonly learningRate?: number;
   readonly schedule?: Schedule | ScheduleName;
   /** Lower the rate when the loss that decides gets no better; it multiplies the schedule. Default: never. */
@@ -74,7 +81,6 @@ const epochDivergenceFactor = 100;
  */
 export async function* train(model: Model, options: TrainOptions): AsyncGenerator<TrainEvent, void, undefined> {
   const {
-    data,
     validation,
     epochs,
     batchSize = 32,
@@ -85,7 +91,8 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
   } = options;
   checkOptions(options, batchSize, learningRate);
   const schedule = parseSchedule(options.schedule ?? "constant");
-  const stepsPerEpoch = Math.min(Math.ceil(data.count / batchSize), options.stepsPerEpoch ?? Number.POSITIVE_INFINITY);
+  const feed = feedOf(model, options, batchSize);
+  const stepsPerEpoch = Math.min(feed.steps, options.stepsPerEpoch ?? Number.POSITIVE_INFINITY);
   const started = performance.now();
   let lastTurn = started;
   const losses: number[] = [];
@@ -96,21 +103,19 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
 
   run: for (let epoch = 1; epoch <= epochs; epoch++) {
     const epochStarted = performance.now();
-    const order = shuffledOrder(data.count, model.seed, epoch);
+    const takeStep = feed.epoch(epoch);
     const fallen = options.plateau === undefined ? 1 : plateau(losses, options.plateau);
     let lossSum = 0;
     let lossCount = 0;
     for (let step = 0; step < stepsPerEpoch; step++) {
-      const batch = data.batch(order.subarray(step * batchSize, Math.min(data.count, (step + 1) * batchSize)));
       const position = (epoch - 1) * stepsPerEpoch + step;
       const rate = learningRate * fallen * schedule(position / (epochs * stepsPerEpoch), position);
-      const result = model.trainStep(batch, rate);
+      const { result, batch, size } = takeStep(step, rate);
       if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm))
         throw diagnose(model, batch, model.steps + 1, result, rate);
       firstLoss ??= result.loss;
       if (result.loss > divergenceFactor * Math.max(firstLoss, 1e-3))
         throw diverged(model.steps, firstLoss, result.loss, learningRate);
-      const size = batch.sizes["batch"] ?? 1;
       lossSum += result.loss * size;
       lossCount += size;
       samplesSeen += size;
@@ -183,20 +188,97 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
   };
 }
 
-/** The mean loss over samples, without dropout. */
-export function meanLoss(model: Model, samples: Samples, batchSize: number): number {
+/** Where the steps of an epoch come from. */
+interface Feed {
+  readonly steps: number;
+  /** Starts an epoch. `size` counts rows, `batch` is the last one of the step. */
+  epoch(epoch: number): (step: number, rate: number) => { result: StepResult; batch: Batch; size: number };
+}
+
+function feedOf(model: Model, { data, lengths, accumulate = 1 }: TrainOptions, batchSize: number): Feed {
+  if (isContinuous(data)) {
+    return {
+      steps: data.count,
+      epoch() {
+        let state: CarriedState = {};
+        return (step, rate) => {
+          const chunk = data.chunk(step);
+          const begun = freshStates(state, chunk);
+          const start = chunk.before === undefined ? begun : model.advance({ ...chunk.before, state: begun });
+          const onward = chunk.onward === undefined ? undefined : advanced(model, chunk.onward, start);
+          const batch = { ...chunk.batch, state: start };
+          const result = model.trainStep(batch, rate);
+          state = onward ?? result.state;
+          return { result, batch, size: rowsOf(batch) };
+        };
+      },
+    };
+  }
+  const samples: Samples = data; // The generator below does not see that the type is narrowed.
+  const perStep = batchSize * accumulate;
+  return {
+    steps: Math.ceil(data.count / perStep),
+    epoch(epoch) {
+      const order =
+        lengths === undefined
+          ? shuffledOrder(data.count, model.seed, epoch)
+          : bucketedOrder(lengths, model.seed, epoch, batchSize);
+      return (step, rate) => {
+        let batch: Batch = { sizes: {}, inputs: {} };
+        let size = 0;
+        function* batches() {
+          for (let at = step * perStep; at < Math.min(data.count, (step + 1) * perStep); at += batchSize) {
+            batch = samples.batch(order.subarray(at, Math.min(data.count, at + batchSize)));
+            size += rowsOf(batch);
+            yield batch;
+          }
+        }
+        return { result: model.trainStep(batches(), rate), batch, size };
+      };
+    },
+  };
+}
+
+function isContinuous(data: Samples | Continuous): data is Continuous {
+  return "chunk" in data;
+}
+
+function rowsOf({ sizes }: Batch): number {
+  return sizes["batch"] ?? 1;
+}
+
+/** A window of no timesteps leaves the states where they are. */
+function advanced(model: Model, batch: Batch, state: CarriedState): CarriedState {
+  return batch.sizes["time"] === 0 ? state : model.advance({ ...batch, state });
+}
+
+/** The mean loss over samples, without dropout; over streams the mean over chunks, states carried on. */
+export function meanLoss(model: Model, samples: Samples | Continuous, batchSize: number): number {
   let sum = 0;
+  if (isContinuous(samples)) {
+    let state: CarriedState = {};
+    for (let index = 0; index < samples.count; index++) {
+      const chunk = samples.chunk(index);
+      const begun = freshStates(state, chunk);
+      const start = chunk.before === undefined ? begun : model.advance({ ...chunk.before, state: begun });
+      const result = model.evaluateWithState({ ...chunk.batch, state: start });
+      state = chunk.onward === undefined ? result.state : advanced(model, chunk.onward, start);
+      sum += result.loss;
+    }
+    return sum / samples.count;
+  }
   for (let start = 0; start < samples.count; start += batchSize) {
     const batch = samples.batch(
       Int32Array.from({ length: Math.min(batchSize, samples.count - start) }, (_, i) => start + i),
     );
-    sum += model.evaluate(batch) * (batch.sizes["batch"] ?? 1);
+    sum += model.evaluate(batch) * rowsOf(batch);
   }
   return sum / samples.count;
 }
 
 function checkOptions(options: TrainOptions, batchSize: number, learningRate: number): void {
-  const whole = { epochs: options.epochs, batchSize, samples: options.data.count };
+  const { accumulate = 1 } = options;
+  const whole = { epochs: options.epochs, batchSize, accumulate, samples: options.data.count };
   for (const [name, given] of Object.entries(whole)) {
     if (Number.isInteger(given) && given >= 1) continue;
     throw new OptionError({
