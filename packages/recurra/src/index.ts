@@ -77,6 +77,7 @@ export {
   type States,
 } from "./layers/recurrent.ts";
 export { highway, residual } from "./layers/shortcut.ts";
+export { type Watched, type WatchedLayer, type WatchedOptions, watchedRecurrent } from "./layers/vanishing.ts";
 export {
   type Cell,
   type CellDefinition,
