@@ -24,7 +24,7 @@ export function weightPenalty(
 ): Tensor {
   if (!scope.training) return scope.trace.literal(0);
   const terms = scope.parameters
-    .filter(({ name, shape }) => of(name, shape))
+    .filter(({ name, shape, trainable }) => trainable && of(name, shape))
     .flatMap(({ name, shape }) => {
       const weight = scope.trace.param(name, shape);
       return [
