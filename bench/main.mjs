@@ -3,6 +3,8 @@
  */
 import { parseArgs } from "node:util";
 import { claimsFromRows } from "./claims/fromRows.mjs";
+import { climb } from "./claims/ladder.mjs";
+import { claimNames, measureClaims } from "./claims/list.mjs";
 import { engines } from "./engines/list.mjs";
 import { jobsOf } from "./grid.mjs";
 import { measureJob } from "./interleave.mjs";
@@ -43,11 +45,14 @@ say(
 );
 
 const { rows, notes } = await measureGrid();
-const claims = claimsFromRows(rows);
-const document = { date: new Date().toISOString(), machine: here, peak: peaks, full, rows, claims, notes };
+const named = claimNames.filter((name) => only?.includes(name) ?? full);
+const measured = await measureClaims(named, { wasmWith: node, said: ({ what }) => say(`  measured: ${what}`) });
+const claims = [...claimsFromRows(rows), ...measured];
+const ladder = (only?.includes("ladder") ?? full) ? await climb({ node, say }) : [];
+const document = { date: new Date().toISOString(), machine: here, peak: peaks, full, rows, claims, ladder, notes };
 const { latest, joined } = writeResults(document, { folder: out, add });
 if (json) process.stdout.write(`${JSON.stringify(document)}\n`);
-report(add ? claimsFromRows(joined.rows) : claims);
+report(add ? [...claimsFromRows(joined.rows), ...joined.claims.filter(({ claim }) => claim !== undefined)] : claims);
 say(`\nwritten: ${latest}`);
 process.exit(0);
 

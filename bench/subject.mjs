@@ -22,7 +22,8 @@ export async function startSubject(engine) {
     name: engine.name,
     version: JSON.parse(hello).version,
     /** What the engine says; {failed} where its process has ended or takes longer than the limit, after which it is stopped. */
-    async ask(request, limitMs = 120_000) {
+    async ask(request) {
+      const { limitMs = 120_000 } = engine;
       if (stopped) return { failed: "its process has ended" };
       let timer;
       const late = new Promise((resolve) => {

@@ -1,10 +1,8 @@
 /** Every engine the bench knows: how it is started and which jobs it is asked to do. */
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
-const peers = createRequire(new URL("../peers/package.json", import.meta.url));
 
 const every = () => true;
 const isForward = ({ work }) => work === "forward" || work === "stream";
@@ -17,7 +15,7 @@ const isSmall =
     (full ? hidden * batch <= 256 * 32 : hidden === 128 && batch === 32);
 
 /**
- * `asked` says for which jobs an engine is started at all, `missing` why it is not here. `node` is how WebAssembly alone is
+ * `asked` says for which jobs an engine is started at all, `missing` why it is not here, `limitMs` how long an answer may take. `node` is how WebAssembly alone is
  * started: another Node than this one may have other instructions.
  */
 export function engines({ full, python, node = [process.execPath] }) {
@@ -25,6 +23,7 @@ export function engines({ full, python, node = [process.execPath] }) {
     name,
     command: [process.execPath, file(script)],
     asked,
+    limitMs: 40_000,
     missing: modules.find((module) => !isInstalled(module)) && "not installed: npm run bench:peers",
   });
   return [
@@ -44,13 +43,9 @@ export function engines({ full, python, node = [process.execPath] }) {
     peer("onnxruntime", "onnxruntime.mjs", ["onnxruntime-node"], isForward),
     peer("tfjs-wasm", "tfjs-wasm.mjs", ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"], isSmall(full)),
     peer("tfjs-cpu", "tfjs-cpu.mjs", ["@tensorflow/tfjs"], (job) => full && isSmall(full)(job)),
+    peer("jax-js", "jax-js.mjs", ["@jax-js/jax"], (job) => full && isSmall(full)(job)),
+    peer("brain.js", "brain.mjs", ["brain.js"], (job) => full && isSmall(full)(job)),
   ];
 }
 
-function isInstalled(module) {
-  const [scope, name] = module.split("/");
-  const folder = name === undefined ? scope : `${scope}/${name}`;
-  return peers.resolve
-    .paths(module)
-    .some((path) => path.includes("peers") && existsSync(`${path}/${folder}/package.json`));
-}
+const isInstalled = (module) => existsSync(file(`../peers/node_modules/${module}/package.json`));

@@ -1,10 +1,9 @@
 /** ONNX Runtime as a subject of the bench: forward of a sequence, and single steps. */
-import { createRequire } from "node:module";
 import { blocksOf, headWeights, inputsOf, layerWeights, targets } from "../numbers.mjs";
 import { writeModel } from "../onnx.mjs";
+import { peers, versionOf } from "./peers.mjs";
 import { serve } from "./serve.mjs";
 
-const peers = createRequire(new URL("../peers/package.json", import.meta.url));
 const { InferenceSession, Tensor } = peers("onnxruntime-node");
 
 /** ONNX's order of the stacked blocks. */
@@ -13,13 +12,10 @@ const operator = { rnn: "RNN", gru: "GRU", lstm: "LSTM" };
 const streamSteps = 20;
 const tensor = (values, dims) => new Tensor("float32", values, dims);
 
-await serve(
-  { engine: "onnxruntime", version: `ONNX Runtime ${peers("onnxruntime-node/package.json").version}` },
-  (job) => {
-    if (job.work === "forward") return prepareForward(job);
-    return job.work === "stream" ? prepareStream(job) : "ONNX Runtime does not train here";
-  },
-);
+await serve({ engine: "onnxruntime", version: `ONNX Runtime ${versionOf("onnxruntime-node")}` }, (job) => {
+  if (job.work === "forward") return prepareForward(job);
+  return job.work === "stream" ? prepareStream(job) : "ONNX Runtime does not train here";
+});
 
 function session(model, threads) {
   return InferenceSession.create(writeModel(model), {

@@ -1,7 +1,8 @@
 /** recurra as a subject of the bench: native kernels, or WebAssembly alone where RECURRA_NATIVE=0. */
-import { crossEntropy, dense, gather, mse, recurrent, sequenceType, sequential, vectorType } from "recurra";
+import { mse, recurrent, sequenceType, vectorType } from "recurra";
 import { cellNamed } from "recurra/cells";
 import { adam, Model, sgd } from "recurra/train";
+import { languageNetwork, lastOutputNetwork } from "../networks.mjs";
 import { blocksOf, embedding, headWeights, inputsOf, layerWeights, targets, textOf, vocabulary } from "../numbers.mjs";
 import { serve } from "./serve.mjs";
 
@@ -13,10 +14,11 @@ await serve({ engine: "recurra", version: `Node ${process.version}` }, (job) =>
 );
 
 function prepareBatch(job) {
-  const { work, batch, time, threads } = job;
+  const { work, batch, time, threads, strict = false } = job;
   const language = work === "language";
   const model = new Model(language ? languageNetwork(job) : lastOutputNetwork(job), {
     threads,
+    strict,
     ...(language ? { optimizer: sgd() } : { optimizer: adam(), clipping: { norm: 1 } }),
   });
   model.setWeights(weightsOf(job, model));
@@ -40,36 +42,6 @@ function prepareBatch(job) {
     },
     run,
     about: () => ({ kernels: model.footprint.kernels, threadsReady: model.threadsReady() }),
-  };
-}
-
-function lastOutputNetwork({ cell, hidden }) {
-  const layers = sequential(
-    recurrent({ cell: cellNamed(cell), hiddenSize: hidden, output: "last" }),
-    dense({ outputSize: targets }),
-  );
-  return {
-    inputs: { x: sequenceType(hidden), y: vectorType(targets) },
-    forward: ({ x }, scope) => ({ y: layers.apply(x, scope) }),
-    loss: ({ y }, inputs, scope) => mse(y, inputs.y, scope),
-  };
-}
-
-function languageNetwork({ hidden }) {
-  const words = {
-    name: "embedding",
-    apply: (tokens, scope) =>
-      gather(scope.param("table", [vocabulary, hidden], { kind: "constant", value: 0 }), tokens),
-  };
-  const layers = sequential(
-    words,
-    recurrent({ cell: cellNamed("lstm"), hiddenSize: hidden, depth: 2 }),
-    dense({ outputSize: vocabulary }),
-  );
-  return {
-    inputs: { tokens: sequenceType(1), next: sequenceType(1) },
-    forward: ({ tokens }, scope) => ({ logits: layers.apply(tokens, scope) }),
-    loss: ({ logits }, { next }, scope) => crossEntropy(logits, next, scope),
   };
 }
 

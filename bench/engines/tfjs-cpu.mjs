@@ -1,5 +1,6 @@
 /** TensorFlow.js in plain JavaScript. */
-import { peers, serveTfjs } from "./tfjs.mjs";
+import { peers } from "./peers.mjs";
+import { serveTfjs } from "./tfjs.mjs";
 
 const tf = peers("@tensorflow/tfjs");
 await tf.setBackend("cpu");

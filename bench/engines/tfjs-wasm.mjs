@@ -1,6 +1,7 @@
 /** TensorFlow.js on WebAssembly. Its threads need a browser: in Node it has one. */
 import { dirname } from "node:path";
-import { peers, serveTfjs } from "./tfjs.mjs";
+import { peers } from "./peers.mjs";
+import { serveTfjs } from "./tfjs.mjs";
 
 const tf = peers("@tensorflow/tfjs");
 const { setWasmPaths } = peers("@tensorflow/tfjs-backend-wasm");

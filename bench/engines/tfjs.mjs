@@ -1,9 +1,6 @@
 /** TensorFlow.js as a subject of the bench: its own recurrent layers, on the backend that the caller has chosen. */
-import { createRequire } from "node:module";
 import { blocksOf, headWeights, inputsOf, layerWeights, targets } from "../numbers.mjs";
 import { serve } from "./serve.mjs";
-
-export const peers = createRequire(new URL("../peers/package.json", import.meta.url));
 
 /** Keras's order of the stacked blocks. */
 const kerasBlocks = { rnn: ["h"], lstm: ["i", "f", "g", "o"] };

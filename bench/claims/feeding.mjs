@@ -1,0 +1,55 @@
+/**
+ * How much of an epoch is not the compiled module: windows gathered, shuffled, copied in and out? Every exported function is wrapped
+ * in a clock before recurra is loaded; one thread, so that nothing is hidden by another.
+ */
+import { atMost } from "./side-by-side.mjs";
+
+let inside = 0;
+const { Instance } = WebAssembly;
+WebAssembly.Instance = function timedInstance(module, imports) {
+  const { exports } = new Instance(module, imports);
+  // Kernels are imported by the model's module and are timed in it.
+  if (exports.train === undefined) return { exports };
+  const clocked =
+    (run) =>
+    (...args) => {
+      const start = performance.now();
+      run(...args);
+      inside += performance.now() - start;
+    };
+  return { exports: Object.fromEntries(Object.entries(exports).map(([name, run]) => [name, clocked(run)])) };
+};
+
+export async function measure() {
+  const { tableFromColumns } = await import("recurra/data");
+  const { trainForecaster } = await import("recurra/tasks");
+  const value = Array.from({ length: 6000 }, (_, i) => Math.sin(i / 7) + Math.cos(i / 31));
+  const results = [];
+  for (const cell of ["lstm", "gru"]) {
+    const run = trainForecaster(tableFromColumns({ value }), {
+      target: "value",
+      past: 64,
+      horizon: 8,
+      segment: 1,
+      hiddenSize: 64,
+      batchSize: 32,
+      window: "standard",
+      cell,
+      epochs: 4,
+    });
+    const epochs = [];
+    let mark = { wall: performance.now(), inside };
+    for await (const event of run) {
+      if (event.event !== "epoch") continue;
+      const now = { wall: performance.now(), inside };
+      epochs.push(1 - (now.inside - mark.inside) / (now.wall - mark.wall));
+      mark = now;
+    }
+    // The first epoch holds tracing, compiling and preparation.
+    const share = epochs.slice(1).reduce((sum, part) => sum + part, 0) / (epochs.length - 1);
+    results.push(
+      atMost(`share of an epoch outside the module, forecasting, ${cell}, hidden 64, batch 32`, 100 * share, 3, "%"),
+    );
+  }
+  return results;
+}
