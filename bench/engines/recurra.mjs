@@ -3,7 +3,8 @@ import { mse, recurrent, sequenceType, vectorType } from "recurra";
 import { cellNamed } from "recurra/cells";
 import { adam, Model, sgd } from "recurra/train";
 import { languageNetwork, lastOutputNetwork } from "../networks.mjs";
-import { blocksOf, embedding, headWeights, inputsOf, layerWeights, targets, textOf, vocabulary } from "../numbers.mjs";
+import { weightsOf } from "../networkWeights.mjs";
+import { inputsOf, textOf } from "../numbers.mjs";
 import { serve } from "./serve.mjs";
 
 /** Steps in one timing of a stream: a single one is too short for the clock. */
@@ -80,23 +81,4 @@ function prepareStream({ cell: name, hidden }) {
     repeats: streamSteps,
     about: () => ({ kernels: model.footprint.kernels, through: "predict" }),
   };
-}
-
-/** The bench's weights, cut into recurra's parameters: one for each block. */
-function weightsOf({ work, cell, hidden }, model) {
-  const layers = new Map();
-  return new Map(
-    model.parameters.map(({ name, shape }) => {
-      const count = shape.reduce((all, size) => all * size, 1);
-      const part = /(\d+)\.forward\.(W|R|b|rb)\.(\w+)$/.exec(name);
-      if (part !== null) {
-        const [, layer, kind, block] = part;
-        if (!layers.has(layer)) layers.set(layer, layerWeights(cell, hidden, Number(layer)));
-        const start = kind === "rb" ? 0 : blocksOf[cell].indexOf(block) * count;
-        return [name, layers.get(layer)[kind].slice(start, start + count)];
-      }
-      if (name.endsWith("table")) return [name, embedding(hidden)];
-      return [name, headWeights(hidden, work === "language" ? vocabulary : targets)[name.endsWith("W") ? "W" : "b"]];
-    }),
-  );
 }

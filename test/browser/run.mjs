@@ -5,14 +5,13 @@
  *
  * Says so and ends when there is no Chromium.
  */
-import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import * as core from "recurra";
 import * as cells from "recurra/cells";
 import * as train from "recurra/train";
+import { runPage } from "./chromium.mjs";
 import { trainSmall } from "./job.mjs";
 
 const { values } = parseArgs({ options: { chromium: { type: "string", default: "/usr/bin/chromium" } } });
@@ -21,45 +20,8 @@ if (!existsSync(values.chromium)) {
   process.exit(0);
 }
 
-const here = fileURLToPath(new URL(".", import.meta.url));
-const dist = fileURLToPath(new URL("../../packages/recurra", import.meta.url));
-
-/** Serves the page and the built library; with `isolated`, memory may be shared between threads. */
-function serve(isolated) {
-  const headers = isolated
-    ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }
-    : {};
-  const server = createServer((request, response) => {
-    const path = request.url.startsWith("/dist/") ? dist + request.url : here + request.url.slice(1);
-    if (path.includes("..") || !existsSync(path)) {
-      response.writeHead(404).end();
-      return;
-    }
-    response.writeHead(200, { ...headers, "content-type": path.endsWith(".html") ? "text/html" : "text/javascript" });
-    response.end(readFileSync(path));
-  });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
-}
-
-async function inChromium(isolated) {
-  const server = await serve(isolated);
-  try {
-    const { stdout } = await promisify(execFile)(values.chromium, [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--timeout=60000",
-      "--virtual-time-budget=60000",
-      "--dump-dom",
-      `http://127.0.0.1:${server.address().port}/page.html`,
-    ]);
-    const text = /<pre id="result">(.*?)<\/pre>/s.exec(stdout)?.[1] ?? "";
-    return JSON.parse(text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"));
-  } finally {
-    server.close();
-  }
-}
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const inChromium = (isolated) => runPage({ chromium: values.chromium, folder, page: "page.html", isolated });
 
 const modules = { core, cells, train };
 const node = { isolated: true, strict: await trainSmall(modules, true), fast: await trainSmall(modules, false) };

@@ -1,0 +1,74 @@
+/** The bench keeps its promises: the file it writes, the numbers it checks against, the models it hands to ONNX Runtime. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const bench = (file: string) => fileURLToPath(new URL(`../bench/${file}`, import.meta.url));
+
+interface Results {
+  readonly machine: { readonly processor: string };
+  readonly peak: { readonly simd128: number };
+  readonly rows: readonly Record<string, unknown>[];
+}
+
+describe("a run of the bench", () => {
+  it("writes latest.json with machine, peaks and a checked row for each engine", () => {
+    const folder = mkdtempSync(join(tmpdir(), "recurra-bench-"));
+    try {
+      const chosen = ["--only", "train", "--cells", "gru", "--points", "32x1x64", "--threads", "1", "--rounds", "1"];
+      const engines = ["--engines", "recurra-wasm"];
+      execFileSync(process.execPath, [bench("main.mjs"), ...chosen, ...engines, "--out", folder, "--json"]);
+      const results = JSON.parse(readFileSync(join(folder, "latest.json"), "utf8")) as Results;
+      expect(results.machine.processor).toEqual(expect.any(String));
+      expect(results.peak.simd128).toBeGreaterThan(1);
+      expect(results.rows).toHaveLength(1);
+      expect(results.rows[0]).toMatchObject({
+        ...{ work: "train", cell: "gru", hidden: 32, batch: 1, time: 64, threads: 1, engine: "recurra-wasm" },
+        ...{
+          medianMs: expect.any(Number),
+          gflops: expect.any(Number),
+          kernels: expect.stringMatching(/^(plain|relaxed)$/),
+        },
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("the check before an engine is timed", () => {
+  it("lets small rounding pass and names what is wrong", async () => {
+    const { difference } = (await import(bench("interleave.mjs"))) as {
+      difference(given: object, expected: object): string | undefined;
+    };
+    expect(difference({ loss: 1.0001, output: [1, 2, 1, 2] }, { loss: 1, output: [1, 2] })).toBeUndefined();
+    expect(difference({ output: [1, 2, 1, 2.1] }, { output: [1, 2] })).toBe(
+      "wrong: output[3] is 2.1, the reference says 2",
+    );
+    expect(difference({ loss: Number.NaN }, { loss: 1 })).toBe("wrong: loss[0] is NaN, the reference says 1");
+  });
+});
+
+describe("the ONNX writer", () => {
+  it("writes the bytes that protobuf prescribes", async () => {
+    const { writeModel } = (await import(bench("onnx.mjs"))) as { writeModel(model: object): Uint8Array };
+    const value = (name: string) => ({ name, dims: [300] });
+    const bytes = writeModel({
+      inputs: [value("x")],
+      outputs: [value("y")],
+      initializers: [],
+      nodes: [{ op: "Relu", inputs: ["x"], outputs: ["y"] }],
+    });
+    // Field 1, ir_version 7; field 2, the producer; then the graph, in which the node names x, y and Relu.
+    expect([...bytes.subarray(0, 4)]).toEqual([0x08, 7, 0x12, 13]);
+    const hex = Buffer.from(bytes).toString("hex");
+    expect(hex).toContain(`0a0c0a01781201792204${Buffer.from("Relu").toString("hex")}`);
+    // 300 as a variable-length number, within dim_value.
+    expect(hex).toContain("0a0308ac02");
+    // The default operators, version 14.
+    expect(hex.endsWith("42040a00100e")).toBe(true);
+  });
+});
