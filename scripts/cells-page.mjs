@@ -60,7 +60,7 @@ function aligned(lines) {
 
 export function cellsPage() {
   const documented = docstrings();
-  const nameOf = (cell) => Object.keys(published).find((name) => published[name] === cell);
+  const nameOf = (cell) => Object.entries(published).find(([, value]) => value === cell)[0];
   const count = (cell, inputSize) =>
     formulaOf(cell, { inputSize, hiddenSize: 64 }).parameters.reduce(
       (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
