@@ -149,7 +149,13 @@ function keyOf(node: Node): string | undefined {
   if (node.kind === "scan") return undefined;
   // JSON has no −0, NaN or infinities: a literal is told apart by its bits.
   if (node.kind === "literal") return `literal ${Object.is(node.value, -0) ? "-0" : String(node.value)}`;
-  return JSON.stringify(node, (_key, value: unknown) => (isType(value) ? formatType(value) : value));
+  let key: string = node.kind;
+  for (const name in node) {
+    const value: unknown = node[name as keyof Node];
+    if (typeof value !== "object") key += `;${name} ${String(value)}`;
+    else key += `;${name} ${isType(value) ? formatType(value) : JSON.stringify(value)}`;
+  }
+  return key;
 }
 
 function isType(value: unknown): value is TensorType {

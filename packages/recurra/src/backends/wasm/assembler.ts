@@ -94,9 +94,9 @@ export class Code {
   do(...names: readonly Opcode[]): this {
     for (const name of names) {
       const code = op[name];
-      if ((code & simd) !== 0) this.bytes.push(0xfd, ...unsigned(code & ~simd));
-      else if ((code & numeric) !== 0) this.bytes.push(0xfc, ...unsigned(code & ~numeric));
-      else this.bytes.push(code);
+      if (code < 0x100) this.bytes.push(code);
+      else if ((code & simd) !== 0) pushUnsigned(this.bytes, code & ~simd, 0xfd);
+      else pushUnsigned(this.bytes, code & ~numeric, 0xfc);
     }
     return this;
   }
@@ -212,7 +212,8 @@ export class Code {
   }
 
   #with(code: number, index: number): this {
-    this.bytes.push(code, ...unsigned(index));
+    this.bytes.push(code);
+    pushUnsigned(this.bytes, index);
     return this;
   }
 }
@@ -263,10 +264,13 @@ export class ModuleAssembler {
     const bytes = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
     const section = (id: number, items: readonly (readonly number[])[]) => {
       if (items.length === 0) return;
-      const body = [...unsigned(items.length)];
-      for (const item of items) for (const byte of item) body.push(byte);
-      bytes.push(id, ...unsigned(body.length));
-      for (const byte of body) bytes.push(byte);
+      const count = unsigned(items.length);
+      bytes.push(id);
+      pushUnsigned(
+        bytes,
+        items.reduce((sum, item) => sum + item.length, count.length),
+      );
+      for (const part of [count, ...items]) for (const byte of part) bytes.push(byte);
     };
     section(
       1,
@@ -315,7 +319,7 @@ function functionBody(code: Code): number[] {
     else runs.push([1, type]);
   }
   const locals = [...unsigned(runs.length), ...runs.flatMap(([count, type]) => [...unsigned(count), type])];
-  return [...unsigned(locals.length + code.bytes.length + 1), ...locals, ...code.bytes, 0x0b];
+  return unsigned(locals.length + code.bytes.length + 1).concat(locals, code.bytes, 0x0b);
 }
 
 function text(value: string): number[] {
@@ -326,13 +330,18 @@ function text(value: string): number[] {
 /** LEB128. */
 function unsigned(value: number): number[] {
   const bytes: number[] = [];
+  pushUnsigned(bytes, value);
+  return bytes;
+}
+
+function pushUnsigned(bytes: number[], value: number, prefix?: number): void {
+  if (prefix !== undefined) bytes.push(prefix);
   let rest = value >>> 0;
   do {
     const low = rest & 0x7f;
     rest >>>= 7;
     bytes.push(rest === 0 ? low : low | 0x80);
   } while (rest !== 0);
-  return bytes;
 }
 
 function signed(value: number): number[] {
