@@ -16,6 +16,8 @@ export interface FusedGroup {
   readonly members: readonly NodeId[];
   /** Whether a node's value is in a register of this loop. */
   readonly inThisLoop: (id: NodeId) => boolean;
+  /** Whether a value of another loop is computed again here, from operands that are in memory or remade themselves. */
+  readonly isRemade: (id: NodeId) => boolean;
   readonly source: (id: NodeId) => LoopSource;
   /** Where a value must be written; empty when only this loop reads it. */
   readonly targets: (id: NodeId) => readonly Access[];
@@ -29,7 +31,7 @@ export function fusedLoop(group: FusedGroup): { before: Command[]; loop: Loop } 
     const known = refs.get(id);
     if (known !== undefined) return known;
     if (group.inThisLoop(id)) throw new InternalError(`%${id} is used before it is computed in its loop`);
-    const ref = writer.source(group.source(id));
+    const ref = group.isRemade(id) ? writer.node(graph, id, refOf, type) : writer.source(group.source(id));
     refs.set(id, ref);
     return ref;
   };

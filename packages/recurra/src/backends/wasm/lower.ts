@@ -20,6 +20,7 @@ import {
   size,
   times,
 } from "./plan.ts";
+import { isCheaperThanLoad, Users } from "./remake.ts";
 
 export function lower(program: Program): Plan {
   const plan = new PlanBuilder();
@@ -28,7 +29,7 @@ export function lower(program: Program): Plan {
   const outputs: Record<string, BufferId> = {};
   const { graph } = program;
   const roots = [...Object.values(program.outputs), ...Object.values(program.updates)];
-  const region = new Region(plan, graph, roots, undefined, (node, type) => {
+  const leaf = (node: Leaf, type: TensorType): Access => {
     if (node.kind === "input") {
       inputs[node.name] ??= plan.buffer(`input ${node.name}`, [elements(type)], "input", undefined);
       return dense(inputs[node.name]!, type);
@@ -38,7 +39,8 @@ export function lower(program: Program): Plan {
       return dense(params[node.name]!, type);
     }
     throw new InternalError(`a ${node.kind} stands outside a scan`);
-  });
+  };
+  const region = new Region(plan, graph, roots, undefined, leaf, new Set(Object.keys(program.updates)));
   for (const [name, id] of Object.entries(program.updates)) {
     const leaf = graph.nodes.findIndex((node) => node.kind === "param" && node.name === name) as NodeId; // verify() has found it.
     const target = region.accessOf(leaf);
@@ -80,6 +82,9 @@ class Region {
   readonly #packed = new Map<string, BufferId>();
   readonly #picks = new Map<NodeId, { final: Access[]; stacked: Access[] }>();
   readonly #commands: Command[] = [];
+  readonly #users: Users;
+  /** Parameters that the program changes. */
+  readonly #overwritten: ReadonlySet<string>;
   readonly #trailing: { readonly from: NodeId; readonly to: Access }[] = [];
 
   constructor(
@@ -88,6 +93,7 @@ class Region {
     roots: readonly NodeId[],
     home: number | undefined,
     leaf: (node: Leaf, type: TensorType) => Access,
+    overwritten: ReadonlySet<string> = new Set(),
   ) {
     this.#plan = plan;
     this.#graph = graph;
@@ -96,6 +102,8 @@ class Region {
     this.#roots = roots;
     this.#used = reachable(graph, roots);
     this.#schedule = schedule(graph, this.#used);
+    this.#users = new Users(graph, this.#used);
+    this.#overwritten = overwritten;
   }
 
   /** Asks that a value be written to a place, as soon as it is computed or at the end of the region. */
@@ -240,13 +248,17 @@ class Region {
   #needsMemory(id: NodeId): boolean {
     if (!isFusible(this.#graph, id) || this.#trailing.some(({ from }) => from === id)) return true;
     const own = this.#schedule.slotOf[id];
-    return this.#graph.nodes.some((node, position) => {
-      if (!this.#used.has(position as NodeId) || !operands(node).includes(id)) return false;
-      const fusedHere =
-        this.#schedule.slotOf[position] === own &&
-        (isFusible(this.#graph, position as NodeId) || node.kind === "reduce");
-      return !(fusedHere && sameType(this.#spaceOf(position as NodeId), this.#graph.types[id]!));
+    const again = this.#isRemade(id);
+    return this.#users.of(id).some((user) => {
+      const fused = isFusible(this.#graph, user) || this.#graph.nodes[user]!.kind === "reduce";
+      const here = fused && (this.#schedule.slotOf[user] === own || again);
+      return !(here && sameType(this.#spaceOf(user), this.#graph.types[id]!));
     });
+  }
+
+  /** Whether another loop computes the value again from what it is made of rather than load it. Not in a scan: its values stay in the cache. */
+  #isRemade(id: NodeId): boolean {
+    return this.#home === undefined && isCheaperThanLoad(this.#graph, id, this.#overwritten);
   }
 
   #spaceOf(id: NodeId): TensorType {
@@ -291,6 +303,7 @@ class Region {
       members,
       inThisLoop: (id) =>
         this.#schedule.slotOf[id] === index && isFusible(this.#graph, id) && sameType(this.#graph.types[id]!, type),
+      isRemade: (id) => !this.#placed.has(id) && sameType(this.#graph.types[id]!, type) && this.#isRemade(id),
       source: (id) => this.loopSource(id),
       targets: (id) => {
         const placed = this.#placed.get(id);

@@ -1,0 +1,44 @@
+/**
+ * Values that a second loop computes again instead of loading them: one operation on at most one operand of their own size that is in
+ * memory anyway. Storing them would add a write and save nothing: logits with their bias, one-hot rows, gradients over a count.
+ */
+import { sameType } from "../../base/shapes.ts";
+import { type Graph, isPointwise, type Node, type NodeId, operands } from "../../ir/nodes.ts";
+import { isFree, isFusible, isLeaf, isView } from "./fuse.ts";
+
+/** The nodes that read each node. */
+export class Users {
+  readonly #users: NodeId[][] = [];
+
+  constructor(graph: Graph, used: ReadonlySet<NodeId>) {
+    for (const id of used) for (const operand of operands(graph.nodes[id]!)) (this.#users[operand] ??= []).push(id);
+  }
+
+  of(id: NodeId): readonly NodeId[] {
+    return this.#users[id] ?? [];
+  }
+}
+
+const cheap: ReadonlySet<Node["kind"]> = new Set(["add", "sub", "mul", "div", "neg", "less", "equal", "broadcast"]);
+
+/** `overwritten`: names of parameters whose values change before the end of the program. */
+export function isCheaperThanLoad(graph: Graph, id: NodeId, overwritten: ReadonlySet<string>): boolean {
+  const node = graph.nodes[id]!;
+  if (!cheap.has(node.kind) || !isFusible(graph, id)) return false;
+  const type = graph.types[id]!;
+  const sources = operands(node).flatMap((operand) => {
+    const from = graph.nodes[operand]!;
+    return isFree(graph, operand) ? [] : from.kind === "broadcast" ? [from.x] : [operand];
+  });
+  return (
+    sources.every((source) => staysInMemory(graph, source, overwritten)) &&
+    sources.filter((source) => sameType(graph.types[source]!, type)).length <= 1
+  );
+}
+
+function staysInMemory(graph: Graph, id: NodeId, overwritten: ReadonlySet<string>): boolean {
+  const node = graph.nodes[id]!;
+  if (node.kind === "input") return true;
+  if (node.kind === "param") return !overwritten.has(node.name);
+  return !isLeaf(node) && !isView(node) && !isPointwise(node) && node.kind !== "scan";
+}
