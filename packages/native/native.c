@@ -120,6 +120,41 @@ static void packRun(const float *from, long rowStride, float *target, long k, lo
   }
 }
 
+#ifdef X86
+/* Eight columns, `columnStride` apart, each with eight rows next to each other, become eight rows, `wide` apart. */
+__attribute__((target("avx2"))) static void turnEight(const float *from, long columnStride, float *to, long wide) {
+  __m256 low[4], high[4];
+  for (int i = 0; i < 4; i++) {
+    const __m256 a = _mm256_loadu_ps(from + i * columnStride), b = _mm256_loadu_ps(from + (i + 4) * columnStride);
+    low[i] = _mm256_permute2f128_ps(a, b, 0x20);  /* rows 0–3 of columns i and i + 4 */
+    high[i] = _mm256_permute2f128_ps(a, b, 0x31); /* rows 4–7 */
+  }
+  for (int half = 0; half < 2; half++) {
+    const __m256 *c = half == 0 ? low : high;
+    const __m256 ab = _mm256_unpacklo_ps(c[0], c[1]), cd = _mm256_unpacklo_ps(c[2], c[3]);
+    const __m256 AB = _mm256_unpackhi_ps(c[0], c[1]), CD = _mm256_unpackhi_ps(c[2], c[3]);
+    float *row = to + half * 4 * wide;
+    _mm256_storeu_ps(row, _mm256_shuffle_ps(ab, cd, 0x44));
+    _mm256_storeu_ps(row + wide, _mm256_shuffle_ps(ab, cd, 0xee));
+    _mm256_storeu_ps(row + 2 * wide, _mm256_shuffle_ps(AB, CD, 0x44));
+    _mm256_storeu_ps(row + 3 * wide, _mm256_shuffle_ps(AB, CD, 0xee));
+  }
+}
+#endif
+
+/* Whole eights of rows of panelWidth columns that lie apart, rows next to each other. Returns how many rows that were. */
+static long turnColumns(const float *corner, long columnStride, float *to, long k, long wide) {
+#ifdef X86
+  if (active->lanes < 8) return 0;
+  for (long row = 0; row + 8 <= k; row += 8)
+    for (long i = 0; i < panelWidth; i += 8) turnEight(corner + row + i * columnStride, columnStride, to + row * wide + i, wide);
+  return k / 8 * 8;
+#else
+  (void)corner, (void)columnStride, (void)to, (void)k, (void)wide;
+  return 0;
+#endif
+}
+
 /* Panels of `width` columns; the last one is as wide as its columns, rounded up to panelWidth and filled with zeros. */
 static void packPanels(const float *source, long rowStride, long columnStride, float *target, long k, long n, long width) {
   for (long column = 0; column < n; column += width) {
@@ -133,7 +168,7 @@ static void packPanels(const float *source, long rowStride, long columnStride, f
         const float *corner = from + start * columnStride;
         float *to = target + start;
         if (lanes == panelWidth) {
-          for (long row = 0; row < k; row++)
+          for (long row = rowStride == 1 ? turnColumns(corner, columnStride, to, k, wide) : 0; row < k; row++)
             for (long i = 0; i < panelWidth; i++) to[row * wide + i] = corner[row * rowStride + i * columnStride];
         } else {
           for (long row = 0; row < k; row++)
