@@ -146,4 +146,19 @@ describe("an echo state network", () => {
     for (const [name, values] of model.weights())
       expect([...values].every((value, i) => value === before.get(name)![i])).toBe(name.startsWith("rnn."));
   });
+
+  it("may stand alone: a network with nothing to train takes steps that change nothing", () => {
+    const layer = recurrent({ cell: cells["echo-state"]!, hiddenSize: 20 });
+    const model = new Model(
+      defineNetwork({
+        inputs: { x: sequenceType(1), y: sequenceType(20) },
+        forward: ({ x }, scope) => ({ h: layer.apply(x, scope) }),
+        loss: ({ h }, { y }, scope) => mse(h, y, scope),
+      }),
+    );
+    const batch = { sizes: { batch: 1, time: 3 }, inputs: { x: [1, 2, 3], y: new Float32Array(60) } };
+    const loss = model.evaluate(batch);
+    expect(model.trainStep(batch, 0.1)).toMatchObject({ loss, gradientNorm: 0 });
+    expect(model.evaluate(batch)).toBe(loss);
+  });
 });

@@ -266,7 +266,10 @@ function update(
   loss: Tensor,
   { optimizer, clipping = {}, averaging = false }: TrainingOptions,
 ): { readonly norm: Tensor; readonly updates: Readonly<Record<string, NodeId>> } {
-  const norm = sqrt(gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part)));
+  // A network may have nothing to train: a reservoir whose readout is fitted in closed form.
+  const norm = sqrt(
+    gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part), trace.literal(0)),
+  );
   const clipped = clip(gradientTensors, norm, clipping);
   const learningRate = trace.input("learningRate", scalarType);
   const scalars = Object.fromEntries(
