@@ -2,7 +2,7 @@
 import { OptionError } from "../base/errors.ts";
 import { reservoir } from "../init/reservoir.ts";
 import { type Cell, defineCell } from "../trace/cell.ts";
-import { add, matmul, mul, sub, tanh } from "../trace/operations.ts";
+import { add, matmul, mul, tanh } from "../trace/operations.ts";
 
 export interface EchoStateOptions {
   /** Largest absolute eigenvalue of R. Default 0.9. */
@@ -53,7 +53,7 @@ export function echoStateCell({
     },
     step: ({ x, h }, { W, R, b }) => {
       const stepped = tanh(add(matmul(W.h, x), matmul(R.h, h), b.h));
-      return { h: leak === 1 ? stepped : add(mul(sub(1, leak), h), mul(leak, stepped)) };
+      return { h: leak === 1 ? stepped : add(mul(1 - leak, h), mul(leak, stepped)) };
     },
   });
 }

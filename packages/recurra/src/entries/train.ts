@@ -20,6 +20,7 @@ export type { Optimizer, UpdateInputs } from "../train/optimizers/optimizer.ts";
 export { type AveragedSgdOptions, averagedSgd, type LionOptions, lion, sgd } from "../train/optimizers/sgd.ts";
 export { bucketedOrder } from "../train/order.ts";
 export type { Network } from "../train/programs.ts";
+export { fitReadout, type ReadoutOptions } from "../train/readout.ts";
 export {
   cosine,
   exponential,
