@@ -40,6 +40,6 @@ describe("a value that another loop can make again at no cost", () => {
     const feeds = feedsFor(program, sizes, 3);
     const [given, expected] = [backend.run(program, feeds, sizes), reference(program, feeds, sizes)];
     for (const [name, values] of Object.entries(expected))
-      [...values].forEach((value, i) => expect(given[name]![i]).toBeCloseTo(value, 5));
+      for (const [i, value] of [...values].entries()) expect(given[name]![i]).toBeCloseTo(value, 5);
   });
 });

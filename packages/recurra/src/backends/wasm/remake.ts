@@ -11,7 +11,13 @@ export class Users {
   readonly #users: NodeId[][] = [];
 
   constructor(graph: Graph, used: ReadonlySet<NodeId>) {
-    for (const id of used) for (const operand of operands(graph.nodes[id]!)) (this.#users[operand] ??= []).push(id);
+    for (const id of used) {
+      for (const operand of operands(graph.nodes[id]!)) {
+        const known = this.#users[operand];
+        if (known === undefined) this.#users[operand] = [id];
+        else known.push(id);
+      }
+    }
   }
 
   of(id: NodeId): readonly NodeId[] {
