@@ -29,6 +29,12 @@ describe("the examples", () => {
     expect(numberIn(lines.at(-1), /^(\d+) of 500/)).toBeGreaterThan(450);
   });
 
+  it("long-sequence.mjs trains on 10,000 steps in segments", async () => {
+    const lines = await run("long-sequence.mjs");
+    expect(numberIn(lines[4], /loss ([\d.]+)/)).toBeLessThan(0.5 * numberIn(lines[0], /loss ([\d.]+)/));
+    expect(lines.at(-1)).toBe("10000 steps in 0.6 MiB: segments of 100 steps");
+  });
+
   it("forecast.mjs trains, judges, saves, loads and predicts the year after the data", async () => {
     // Cut down: two epochs instead of all.
     vi.doMock("recurra/tasks", async (original) => {
@@ -68,7 +74,13 @@ describe("the examples", () => {
   });
 
   it("are all run here", () => {
-    expect(examples).toEqual(["custom-cell.mjs", "forecast.mjs", "print-ir.mjs", "unequal-lengths.mjs"]);
+    expect(examples).toEqual([
+      "custom-cell.mjs",
+      "forecast.mjs",
+      "long-sequence.mjs",
+      "print-ir.mjs",
+      "unequal-lengths.mjs",
+    ]);
   });
 
   it("import published entry points and Node only", () => {

@@ -8,8 +8,18 @@ import type { TensorType } from "../base/shapes.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import { isPointwise, mapOperands, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
 import { binary, type Operand, one, select, sum, zero } from "../ir/ops.ts";
-import { activity, type Reversal, type Reverse } from "./reversal.ts";
-import { type Flow, total } from "./rules.ts";
+import type { Reversal, Reverse } from "./reversal.ts";
+import type { Flow } from "./rules.ts";
+import {
+  type Arriving,
+  type BodyActivity,
+  bodyActivity,
+  builderOf,
+  collectPicks,
+  gradientsOfLeaves,
+  type LeafGradients,
+} from "./scanParts.ts";
+import { segmentsGradient } from "./segments.ts";
 
 export function scanGradient(
   outer: Reversal,
@@ -19,6 +29,7 @@ export function scanGradient(
   /** A body is walked like a program. */
   reverse: Reverse,
 ): readonly Flow[] {
+  if (scan.cuts !== undefined) return segmentsGradient(outer, id, scan, done, reverse);
   const arriving = collectPicks(outer, id, done);
   if (arriving.final.size === 0 && arriving.stacked.size === 0) return [];
   const needs = bodyActivity(outer, scan);
@@ -28,53 +39,10 @@ export function scanGradient(
   let saved: ReadonlySet<NodeId> | undefined;
   for (;;) {
     const attempt = reverseBody(scan, arriving, live, needs, saved, reverse);
-    const grown = new Set([...live, ...attempt.stateGradients.keys()]);
+    const grown = new Set([...live, ...attempt.gradients.state.keys()]);
     if (grown.size > live.size) live = grown;
     else if (saved === undefined) saved = worthSaving(attempt.forward, attempt.asked);
     else return emit(outer, id, scan, arriving, live, attempt);
-  }
-}
-
-interface Arriving {
-  /** By state index and by output index: the gradient that arrives, in `outer.out`. */
-  readonly final: ReadonlyMap<number, NodeId>;
-  readonly stacked: ReadonlyMap<number, NodeId>;
-}
-
-function collectPicks(outer: Reversal, id: NodeId, done: ReadonlyMap<NodeId, NodeId>): Arriving {
-  const final = new Map<number, NodeId>();
-  const stacked = new Map<number, NodeId>();
-  outer.source.nodes.forEach((node, position) => {
-    if (node.kind !== "pick" || node.scan !== id) return;
-    const gradient = done.get(position as NodeId); // The position in the list is the id.
-    if (gradient !== undefined) (node.port === "final" ? final : stacked).set(node.index, gradient);
-  });
-  return { final, stacked };
-}
-
-interface BodyActivity {
-  readonly node: (id: NodeId) => boolean;
-  readonly state: (index: number) => boolean;
-}
-
-function bodyActivity(outer: Reversal, scan: ScanNode): BodyActivity {
-  const activeStates = new Set<number>();
-  const body = builderOf(scan);
-  for (;;) {
-    const roots = new Set<NodeId>();
-    scan.body.graph.nodes.forEach((node, position) => {
-      const active =
-        (node.kind === "state" && (activeStates.has(node.index) || outer.needs(scan.initial[node.index]!))) ||
-        (node.kind === "element" && outer.needs(scan.sequences[node.index]!)) ||
-        (node.kind === "captured" && outer.needs(scan.captured[node.index]!));
-      if (active) roots.add(position as NodeId); // The position in the list is the id.
-    });
-    const node = activity(body, roots);
-    const before = activeStates.size;
-    scan.body.next.forEach((next, k) => {
-      if (node(next) || outer.needs(scan.initial[k]!)) activeStates.add(k);
-    });
-    if (activeStates.size === before) return { node, state: (index) => activeStates.has(index) };
   }
 }
 
@@ -89,9 +57,7 @@ interface Attempt {
   readonly backward: GraphBuilder;
   readonly sequences: readonly SequenceSource[];
   readonly asked: ReadonlySet<NodeId>;
-  readonly stateGradients: ReadonlyMap<number, NodeId>;
-  readonly elementGradients: ReadonlyMap<number, NodeId>;
-  readonly capturedGradients: ReadonlyMap<number, NodeId>;
+  readonly gradients: LeafGradients;
 }
 
 function reverseBody(
@@ -150,23 +116,13 @@ function reverseBody(
   }
   const flows = reverse({ source: forward, out: backward, value, needs: needs.node, arriving: arrivingInBody });
 
-  const gradientsOf = (kind: "state" | "element" | "captured"): Map<number, NodeId> => {
-    const lists = new Map<number, NodeId[]>();
-    scan.body.graph.nodes.forEach((node, position) => {
-      const gradient = flows.get(position as NodeId); // The position in the list is the id.
-      if (node.kind === kind && gradient !== undefined)
-        lists.set(node.index, [...(lists.get(node.index) ?? []), gradient]);
-    });
-    return new Map([...lists].map(([index, list]) => [index, total(backward, list)]));
-  };
+  const gradients = gradientsOfLeaves(scan, backward, (id) => flows.get(id));
   return {
     forward,
     backward,
     sequences,
     asked,
-    stateGradients: gradientsOf("state"),
-    elementGradients: gradientsOf("element"),
-    capturedGradients: gradientsOf("captured"),
+    gradients,
   };
 }
 
@@ -228,11 +184,11 @@ function emit(
   const { backward } = attempt;
   const liveList = [...live].sort((a, b) => a - b);
   const stateType = (k: number) => scan.body.graph.types[scan.body.next[k]!]!;
-  const elements = [...attempt.elementGradients];
-  const captured = [...attempt.capturedGradients];
+  const elements = [...attempt.gradients.element];
+  const captured = [...attempt.gradients.captured];
   // A gradient may be of a smaller type than what it belongs to (a constant, say): states must keep theirs.
   const next = liveList.map((k) => {
-    const gradient = attempt.stateGradients.get(k);
+    const gradient = attempt.gradients.state.get(k);
     return gradient === undefined
       ? backward.zeros(stateType(k))
       : backward.add({ kind: "broadcast", x: gradient, type: stateType(k) });
@@ -290,13 +246,4 @@ const costly: ReadonlySet<Node["kind"]> = new Set<Node["kind"]>([
 /** A handful of instructions on values already at hand. */
 function isCheap(node: Node): boolean {
   return (isPointwise(node) && !costly.has(node.kind)) || node.kind === "slice" || node.kind === "reshape";
-}
-
-function builderOf(scan: ScanNode): GraphBuilder {
-  const builder = new GraphBuilder();
-  scan.body.graph.nodes.forEach((node, id) => {
-    builder.nodes.push(node);
-    builder.types.push(scan.body.graph.types[id]!);
-  });
-  return builder;
 }

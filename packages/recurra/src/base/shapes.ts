@@ -48,6 +48,16 @@ export function sizeOf(axis: Axis, sizes: AxisSizes): number {
   return size;
 }
 
+/** The axis that counts the segments an axis is cut into. */
+export function segmentsOf(axis: Axis): Axis {
+  return `${axis}.segments`;
+}
+
+/** The name under which the length of a segment is given: of every segment but the last, which has what is left. */
+export function segmentLength(axis: Axis): Axis {
+  return `${axis}.segment`;
+}
+
 /** Axes in their one canonical order: batch first, the others by name. */
 export function orderAxes(axes: Iterable<Axis>): Axis[] {
   return [...new Set(axes)].sort((a, b) => (a === "batch" ? -1 : b === "batch" ? 1 : a < b ? -1 : a > b ? 1 : 0));

@@ -2,7 +2,7 @@
 import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
-import { type Axis, type AxisSizes, orderAxes, sizeOf, type TensorType } from "../base/shapes.ts";
+import { type Axis, type AxisSizes, orderAxes, segmentLength, sizeOf, type TensorType } from "../base/shapes.ts";
 import { type NodeId, operands, type Program } from "../ir/nodes.ts";
 import { partialName, splitBatch } from "../optimize/split.ts";
 import { beforePlan, runPasses } from "./pipeline.ts";
@@ -58,6 +58,7 @@ function axesOf({ graph }: Program): readonly Axis[] {
   const axes = new Set<Axis>();
   for (const [id, node] of graph.nodes.entries()) {
     if (node.kind === "scan") axes.add(node.axis);
+    if (node.kind === "scan" && node.cuts !== undefined) axes.add(segmentLength(node.cuts));
     for (const axis of graph.types[id]!.axes) axes.add(axis);
     for (const operand of operands(node)) for (const axis of graph.types[operand]!.axes) axes.add(axis);
   }
@@ -89,7 +90,9 @@ export function placeParams(entries: readonly Entry[]): { params: Map<string, Pl
 export function operationsOf(plan: Plan, sizes: AxisSizes): number {
   const count = (commands: readonly Command[], times: number): number =>
     commands.reduce((sum, command) => {
-      if (command.kind === "scan") return sum + count(command.body, times * sizeOf(command.axis, sizes));
+      // Segments are as many as fill the axis: counted once, at its full length.
+      if (command.kind === "scan")
+        return sum + count(command.body, command.cuts === undefined ? times * sizeOf(command.axis, sizes) : times);
       if (command.kind === "gemm") return sum + 2 * times * evaluate(command.a.count, sizes) * command.n * command.k;
       if (command.kind === "outer") return sum + 2 * times * evaluate(command.a.count, sizes) * command.m * command.n;
       return sum;

@@ -8,10 +8,9 @@ import {
   instantiate,
   kernels,
 } from "../backends/wasm/instantiate.ts";
-import { planMemory } from "../backends/wasm/memory.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
 import type { Arithmetic } from "../backends/wasm/tile.ts";
-import { InternalError, ShapeError } from "../base/errors.ts";
+import { InternalError, OptionError, ShapeError, UnsupportedError } from "../base/errors.ts";
 import {
   type Axis,
   type AxisSizes,
@@ -26,8 +25,9 @@ import type { Program } from "../ir/nodes.ts";
 import { type Entry, makeEntry, operationsOf, type Part, type PlacedParam, placeParams } from "./entry.ts";
 import { type KernelSet, type NativeKernels, nativeImports, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
-import { largestShard, shardCount, shardRows, sumTree } from "./shards.ts";
-import { type Numbers, type Place, readTensor, stagingBytes, writeTensor } from "./tensors.ts";
+import { inSegments, type Layout, layOut, type Placement, type Segments } from "./placement.ts";
+import { shardCount, shardRows, sumTree } from "./shards.ts";
+import { type Numbers, type Place, readTensor, writeTensor } from "./tensors.ts";
 import { type ThreadPool, threadPool } from "./threads.ts";
 
 export interface CompileOptions {
@@ -37,22 +37,33 @@ export interface CompileOptions {
   readonly strict?: boolean;
   /** At most this many threads. The result has the same bits for any number. Default: one per processor, or RECURRA_THREADS. */
   readonly threads?: number;
+  /**
+   * Bytes that parameters and the largest program may take. A program that would take more is used in segments, where
+   * `inSegments` has it so. Default 4 GiB, which is all that WebAssembly can address, and segments from 2 GiB on.
+   */
+  readonly memoryLimit?: number;
+  /** The programs cut into segments along an axis; undefined when they cannot be. Asked for when the plain ones do not fit. */
+  readonly inSegments?: (axis: Axis) => Readonly<Record<string, Program>> | undefined;
+}
+
+export interface Footprint {
+  /** Of the whole memory. */
+  readonly memoryBytes: number;
+  /** Of the temporaries of the program that needs most, all threads together. */
+  readonly arenaBytes: number;
+  /** Of the compiled module. */
+  readonly moduleBytes: number;
+  readonly kernels: KernelSet;
+  /** Set when a program did not fit otherwise: it keeps the states at the borders of segments and computes the rest again. */
+  readonly segments: Segments | undefined;
 }
 
 export type { Numbers };
 
-/** Where the parts of one program lie, for the capacity compiled for. */
-interface Placement {
-  readonly rows: readonly number[];
-  readonly whole: readonly number[];
-  readonly arenaBytes: number;
-  readonly shardBytes: number;
-  readonly arenaBase: number;
-  readonly shardBase: number;
-  readonly wholeBase: number;
-  /** The run of partial sums within a shard: offset in bytes, length in floats. */
-  readonly partials: { readonly offset: number; readonly count: number };
-}
+/** WebAssembly's addresses have 32 bits. */
+const mostMemory = 2 ** 32;
+/** Without a limit of the caller's, values of long sequences are computed again rather than kept in more than half of it. */
+const enoughMemory = mostMemory / 2;
 
 /** Below this many floating-point operations, some microseconds, a call stays on one thread untried. */
 const fewOperations = 5e5;
@@ -62,15 +73,20 @@ export class Executable {
   readonly arithmetic: Arithmetic;
   readonly #native: NativeKernels | undefined;
   readonly #bound: ReturnType<NativeKernels["bind"]> | undefined;
-  readonly #entries: ReadonlyMap<string, Entry>;
+  readonly #plain: ReadonlyMap<string, Entry>;
+  /** Of the plain programs: those that callers give sizes for. */
   readonly #axes: readonly Axis[];
+  readonly #limit: { readonly wanted: number; readonly most: number };
+  readonly #cutAlong: (axis: Axis) => ReadonlyMap<string, Entry> | undefined;
   readonly #params: ReadonlyMap<string, PlacedParam>;
   readonly #paramEnd: number;
   readonly #memory: WebAssembly.Memory;
   readonly #pool: ThreadPool | undefined;
   readonly #mostThreads: number;
-  #capacity: Record<Axis, number>;
-  #placements = new Map<string, Placement>();
+  #capacity: AxisSizes;
+  #layout: Layout;
+  /** Whose sizes the module's functions are called with, in this order. */
+  #moduleAxes: readonly Axis[] = [];
   #module: WebAssembly.Module | undefined;
   #instance: Instantiated | undefined;
   #loops: readonly Int32Array[] = [];
@@ -82,13 +98,22 @@ export class Executable {
 
   constructor(
     programs: Readonly<Record<string, Program>>,
-    { capacity = {}, strict = false, threads }: CompileOptions = {},
+    { capacity = {}, strict = false, threads, memoryLimit, inSegments: programsInSegments }: CompileOptions = {},
   ) {
     this.arithmetic = strict ? "plain" : bestArithmetic();
-    this.#entries = new Map(Object.entries(programs).map(([name, program]) => [name, makeEntry(program)]));
-    this.#axes = orderAxes([...this.#entries.values()].flatMap((entry) => entry.axes));
+    this.#plain = makeEntries(programs);
+    this.#axes = orderAxes([...this.#plain.values()].flatMap((entry) => entry.axes));
+    if (memoryLimit !== undefined) checkLimit(memoryLimit);
+    this.#limit = { wanted: memoryLimit ?? enoughMemory, most: memoryLimit ?? mostMemory };
+    const cuts = new Map<Axis, ReadonlyMap<string, Entry> | undefined>();
+    this.#cutAlong = (axis) => {
+      if (cuts.has(axis)) return cuts.get(axis);
+      const found = programsInSegments?.(axis);
+      cuts.set(axis, found === undefined ? undefined : makeEntries(found));
+      return cuts.get(axis);
+    };
     this.#capacity = Object.fromEntries(this.#axes.map((axis) => [axis, capacity[axis] ?? 1]));
-    const { params, end } = placeParams([...this.#entries.values()]);
+    const { params, end } = placeParams([...this.#plain.values()]);
     this.#params = params;
     this.#paramEnd = end;
     this.#pool = threads === 1 ? undefined : threadPool();
@@ -96,6 +121,7 @@ export class Executable {
     this.#memory = createMemory(end, this.#pool !== undefined);
     this.#native = strict ? undefined : nativeKernels();
     this.#bound = this.#native?.bind(this.#memory);
+    this.#layout = this.#fitting(this.#capacity);
     this.#compile();
   }
 
@@ -104,10 +130,16 @@ export class Executable {
     return this.#params;
   }
 
-  /** Bytes of memory and of the compiled module, and what computes the products. */
-  get footprint(): { readonly memoryBytes: number; readonly moduleBytes: number; readonly kernels: KernelSet } {
+  get footprint(): Footprint {
     const kernelSet: KernelSet = this.#native === undefined ? this.arithmetic : `native ${this.#native.instructionSet}`;
-    return { memoryBytes: this.#memory.buffer.byteLength, moduleBytes: this.#moduleBytes, kernels: kernelSet };
+    const placements = [...this.#layout.programs.values()].map(({ placement }) => placement);
+    return {
+      memoryBytes: this.#memory.buffer.byteLength,
+      arenaBytes: Math.max(...placements.map(({ arenaBase, wholeBase }) => wholeBase - arenaBase)),
+      moduleBytes: this.#moduleBytes,
+      kernels: kernelSet,
+      segments: this.#layout.segments,
+    };
   }
 
   /** A live view of a parameter. It is valid until the next call with larger sizes. */
@@ -123,10 +155,9 @@ export class Executable {
    * @throws ShapeError when an axis has no size, or an input is missing or does not have its size.
    */
   call(name: string, sizes: AxisSizes, inputs: Readonly<Record<string, Numbers>>): void {
-    const entry = this.#entry(name);
-    checkSizes(entry.axes, sizes);
+    checkSizes(this.#known(name, this.#plain).axes, sizes);
     this.#ensure(sizes);
-    const placement = this.#placements.get(name)!;
+    const { entry, placement } = this.#known(name, this.#layout.programs);
     const { programs, addTo } = this.#instance!;
     const shards = this.#shards(entry, sizes);
     for (let shard = 0; shard < shards; shard++) this.#feedShard(entry, placement, shard, shards, sizes, inputs);
@@ -140,12 +171,7 @@ export class Executable {
       if (entry.partials.has(input)) continue;
       this.#write(entry.whole, placement, buffer, placement.wholeBase + placement.whole[buffer]!, input, inputs, sizes);
     }
-    programs.get(`${name}.whole`)!(
-      ...this.#axes.map((axis) => sizes[axis] ?? 1),
-      placement.arenaBase,
-      placement.wholeBase,
-      0,
-    );
+    programs.get(`${name}.whole`)!(...this.#arguments(sizes), placement.arenaBase, placement.wholeBase, 0);
   }
 
   /** Threads that would take part in a large call now, the calling one included. */
@@ -161,13 +187,12 @@ export class Executable {
 
   /** Names of a program's outputs. */
   outputs(program: string): readonly string[] {
-    return this.#entry(program).outputs;
+    return this.#known(program, this.#plain).outputs;
   }
 
   /** A copy of an output of the program called last, as [batch, time, features]. */
   output(program: string, name: string, sizes: AxisSizes): Float32Array<ArrayBuffer> {
-    const entry = this.#entry(program);
-    const placement = this.#placements.get(program)!;
+    const { entry, placement } = this.#known(program, this.#layout.programs);
     const inWhole = entry.whole?.plan.outputs[name];
     if (entry.whole !== undefined && inWhole !== undefined) {
       const type = entry.whole.types.get(inWhole)!;
@@ -194,10 +219,15 @@ export class Executable {
     return this.output(program, name, {})[0]!;
   }
 
-  #entry(name: string): Entry {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) throw new InternalError(`no program "${name}"`);
-    return entry;
+  #known<T>(name: string, programs: ReadonlyMap<string, T>): T {
+    const found = programs.get(name);
+    if (found === undefined) throw new InternalError(`no program "${name}"`);
+    return found;
+  }
+
+  #arguments(sizes: AxisSizes): readonly number[] {
+    const all = inSegments(sizes, this.#layout.segments);
+    return this.#moduleAxes.map((axis) => all[axis] ?? 1);
   }
 
   #shards({ splits }: Entry, sizes: AxisSizes): number {
@@ -239,14 +269,14 @@ export class Executable {
   #runShards(name: string, entry: Entry, placement: Placement, shards: number, sizes: AxisSizes): void {
     const program = this.#instance!.programs.get(name)!;
     const { arenaBase, arenaBytes, shardBase, shardBytes } = placement;
-    const operations = operationsOf(entry.rows.plan, sizes);
+    const operations = operationsOf(entry.rows.plan, inSegments(sizes, this.#layout.segments));
     const ready = operations < fewOperations ? 1 : Math.min(shards, this.#threads(shards));
     const pace = ready === 1 ? undefined : this.#paceOf(name, operations);
     const threads = pace?.next() === true ? ready : 1;
     const own = () => {
       for (let shard = 0; shard < shards; shard += threads) {
         const { first, own: ownSizes } = shardSizes(sizes, shards, shard);
-        program(...this.#axes.map((axis) => ownSizes[axis] ?? 1), arenaBase, shardBase + shard * shardBytes, first);
+        program(...this.#arguments(ownSizes), arenaBase, shardBase + shard * shardBytes, first);
       }
     };
     const started = pace === undefined ? 0 : performance.now();
@@ -255,7 +285,8 @@ export class Executable {
       pace?.record(false, performance.now() - started);
       return;
     }
-    const axes = this.#axes.map((axis) => ({ axis, size: sizes[axis] ?? 1 }));
+    const values = this.#arguments(sizes);
+    const axes = this.#moduleAxes.map((axis, i) => ({ axis, size: values[i]! }));
     const job = {
       model: this.#registered,
       program: name,
@@ -285,7 +316,7 @@ export class Executable {
   #threads(shards: number): number {
     if (this.#pool === undefined || shards === 1) return 1;
     if (this.#registered === undefined) {
-      const programs = [...this.#entries.keys()];
+      const programs = [...this.#plain.keys()];
       this.#registered = this.#pool.register({
         module: this.#module!,
         kernels: kernels(this.arithmetic, true),
@@ -300,77 +331,45 @@ export class Executable {
   }
 
   #ensure(sizes: AxisSizes): void {
-    const grown = this.#axes.filter((axis) => (sizes[axis] ?? 1) > this.#capacity[axis]!);
-    if (grown.length === 0) return;
-    this.#capacity = { ...this.#capacity, ...Object.fromEntries(grown.map((axis) => [axis, sizeOf(axis, sizes)])) };
+    const asked = Object.fromEntries(this.#axes.map((axis) => [axis, sizes[axis] ?? 1]));
+    if (this.#axes.every((axis) => asked[axis]! <= this.#capacity[axis]!)) return;
+    // Room for all sizes seen so far, or for these alone: the longest sequence and the largest batch may be of different calls.
+    const grown = Object.fromEntries(this.#axes.map((axis) => [axis, Math.max(asked[axis]!, this.#capacity[axis]!)]));
+    const room = this.#plan(grown).end <= this.#limit.most ? grown : asked;
+    this.#layout = this.#fitting(room);
+    this.#capacity = room;
     this.#compile();
+  }
+
+  #plan(capacity: AxisSizes): Layout {
+    const ground = { params: this.#params, paramEnd: this.#paramEnd, threads: this.#pool?.size ?? 1 };
+    return layOut(this.#plain, this.#cutAlong, capacity, this.#limit.wanted, ground);
+  }
+
+  #fitting(capacity: AxisSizes): Layout {
+    const layout = this.#plan(capacity);
+    if (layout.end > this.#limit.most) throw tooLong(layout, capacity, this.#limit.most);
+    return layout;
   }
 
   #compile(): void {
     this.#leavePool();
-    const batch = this.#capacity["batch"] ?? 1;
-    const arenas = Math.min(this.#pool?.size ?? 1, shardCount(batch));
-    let end = this.#paramEnd;
-    const emitted = [...this.#entries].flatMap(([name, entry]) => {
-      const rowCapacity = entry.splits ? { ...this.#capacity, batch: largestShard(batch) } : this.#capacity;
-      const rows = planMemory(entry.rows.plan, rowCapacity, this.#placedParams(entry.rows));
-      const shardBase = this.#paramEnd;
-      // The largest number of shards of any batch up to the capacity is that of the capacity.
-      const arenaBase = shardBase + (entry.splits ? shardCount(batch) : 1) * rows.shardBytes;
-      const partials = partialRun(entry, rows.addresses, rows.shardBytes);
-      const wholeParams = entry.whole === undefined ? new Map<BufferId, number>() : this.#placedParams(entry.whole);
-      // The sums of all shards lie where shard 0 had its own.
-      const summed = new Map(
-        [...entry.partials].flatMap(([partial, output]) => {
-          const input = entry.whole?.plan.inputs[partial];
-          return input === undefined ? [] : [[input, shardBase + rows.addresses[output]!] as const];
-        }),
-      );
-      const whole =
-        entry.whole === undefined
-          ? undefined
-          : planMemory(entry.whole.plan, this.#capacity, new Map([...wholeParams, ...summed]));
-      const arenaBytes = Math.max(rows.arenaBytes, 0);
-      const wholeArena = whole?.arenaBytes ?? 0;
-      const staging = [...entry.rows.types.values()].map((type) => stagingBytes(type, rowCapacity));
-      const wholeStaging = [...(entry.whole?.types.values() ?? [])].map((type) => stagingBytes(type, this.#capacity));
-      const room = Math.max((entry.splits ? arenas : 1) * arenaBytes, wholeArena, ...staging, ...wholeStaging);
-      const wholeBase = arenaBase + Math.ceil(room / 64) * 64;
-      end = Math.max(end, wholeBase + (whole?.shardBytes ?? 0));
-      this.#placements.set(name, {
-        rows: rows.addresses,
-        whole: whole?.addresses ?? [],
-        arenaBytes,
-        shardBytes: rows.shardBytes,
-        arenaBase,
-        shardBase,
-        wholeBase,
-        partials,
-      });
-      const programs = [{ name, plan: entry.rows.plan, addresses: rows.addresses, absolute: new Set<BufferId>() }];
-      if (entry.whole !== undefined && whole !== undefined) {
-        programs.push({
-          name: `${name}.whole`,
-          plan: entry.whole.plan,
-          addresses: whole.addresses,
-          absolute: new Set(summed.keys()),
-        });
-      }
-      return programs;
-    });
+    const { programs, end } = this.#layout;
+    const placed = [...programs.values()];
+    this.#moduleAxes = orderAxes(placed.flatMap(({ entry }) => entry.axes));
     growMemory(this.#memory, end);
     const shared = this.#pool !== undefined;
-    const { bytes, loops } = emitModule(emitted, this.#axes, { shared, nativeLoops: this.#native?.wide ?? false });
+    const { bytes, loops } = emitModule(
+      placed.flatMap(({ emitted }) => emitted),
+      this.#moduleAxes,
+      { shared, nativeLoops: this.#native?.wide ?? false },
+    );
     this.#loops = loops;
     this.#bound?.rebind();
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);
     const native = this.#bound === undefined ? {} : nativeImports(this.#bound, loops);
     this.#instance = instantiate(this.#module, this.#memory, kernels(this.arithmetic, shared), native);
-  }
-
-  #placedParams({ plan }: Part): Map<BufferId, number> {
-    return new Map(Object.entries(plan.params).map(([param, buffer]) => [buffer, this.#params.get(param)!.address]));
   }
 
   #leavePool(): void {
@@ -410,15 +409,34 @@ function shardSizes(
   return { first, own: { ...sizes, batch: rows } };
 }
 
-/** Partial sums are outputs of the rows, made one after the other, so they lie in one run. */
-function partialRun(entry: Entry, addresses: readonly number[], shardBytes: number): Placement["partials"] {
-  const starts = [...entry.partials.values()].map((buffer) => addresses[buffer]!);
-  if (starts.length === 0) return { offset: 0, count: 0 };
-  const offset = Math.min(...starts);
-  const behind = addresses.filter(
-    (address, buffer) => entry.rows.plan.buffers[buffer]!.role === "input" && address > offset,
-  );
-  return { offset, count: (Math.min(shardBytes, ...behind) - offset) / 4 };
+function makeEntries(programs: Readonly<Record<string, Program>>): ReadonlyMap<string, Entry> {
+  return new Map(Object.entries(programs).map(([name, program]) => [name, makeEntry(program)]));
+}
+
+function checkLimit(limit: number): void {
+  if (limit > 0 && limit <= mostMemory) return;
+  throw new OptionError({
+    where: "memoryLimit",
+    given: String(limit),
+    expected: "bytes, above 0 and at most 4294967296 (4 GiB)",
+    mend: "WebAssembly addresses no more than 4 GiB",
+  });
+}
+
+function tooLong({ end, segments }: Layout, capacity: AxisSizes, limit: number): UnsupportedError {
+  const sizes = Object.entries(capacity).map(([axis, size]) => `${axis} ${size}`);
+  const how = segments === undefined ? "" : `, in segments of ${segments.length} along "${segments.axis}"`;
+  const raise = limit < mostMemory ? ", or raise memoryLimit" : "";
+  return new UnsupportedError({
+    where: "the model's memory",
+    given: `${gibibytes(end)} for ${sizes.join(", ")}${how}`,
+    expected: `at most ${gibibytes(limit)}, ${limit < mostMemory ? "the memoryLimit" : "what WebAssembly can address"}`,
+    mend: `use a smaller batch or shorter sequences (a long one in windows: truncated backpropagation through time)${raise}`,
+  });
+}
+
+function gibibytes(bytes: number): string {
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
 function checkSizes(axes: readonly Axis[], sizes: AxisSizes): void {

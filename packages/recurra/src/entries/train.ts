@@ -1,5 +1,6 @@
 /** `recurra/train`: networks, optimizers and the training loop. */
 
+export type { Footprint } from "../compile/executable.ts";
 export type { Clipping } from "../train/clipping.ts";
 export { type Chunk, type Continuous, type ContinuousOptions, continuous } from "../train/continuous.ts";
 export {

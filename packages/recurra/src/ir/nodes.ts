@@ -91,10 +91,15 @@ export type Node =
 /**
  * A recurrence along `axis`. Forward runs t = 0 … T−1, backward T−1 … 0. With `lengths` [batch, 1], row b lives only in steps
  * t < lengths[b]: elsewhere its states stay as they are and its outputs are 0, whatever the body says.
+ *
+ * With `cuts` a step is a whole segment of that axis, and `axis` counts the segments. In the body the cut axis is as long as the
+ * segment, and positions along it count on from segment to segment. A sequence with the cut axis is handed over segment by
+ * segment, outputs with it are laid end to end, and the values to save for the gradient are computed again.
  */
 export interface ScanNode {
   readonly kind: "scan";
   readonly axis: Axis;
+  readonly cuts?: Axis;
   readonly direction: "forward" | "backward";
   readonly lengths: NodeId | undefined;
   readonly initial: readonly NodeId[];

@@ -26,7 +26,7 @@ function printScan(scan: ScanNode, id: number, indent: string): string[] {
   ];
   if (scan.lengths !== undefined) parts.push(`lengths %${scan.lengths}`);
   return [
-    `${indent}%${id} = scan ${scan.axis} ${scan.direction} ${parts.join(" ")} {`,
+    `${indent}%${id} = scan ${scan.axis} ${scan.direction}${scan.cuts === undefined ? "" : ` cuts ${scan.cuts}`} ${parts.join(" ")} {`,
     ...printGraph(scan.body.graph, `${indent}  `),
     `${indent}  next (${list(scan.body.next)}) outputs (${list(scan.body.outputs)})`,
     `${indent}}`,

@@ -143,13 +143,18 @@ export function inferType(node: Node, source: TypeSource): TensorType {
       if (scan.kind !== "scan") throw misfit("pick: scan", `a ${scan.kind}`, "a scan", "pick takes a result of a scan");
       if (node.port === "final") return scan.body.graph.types[scan.body.next[node.index]!]!;
       const step = scan.body.graph.types[scan.body.outputs[node.index]!]!;
+      if (scan.cuts !== undefined && step.axes.includes(scan.cuts)) return step;
       return { axes: orderAxes([...step.axes, scan.axis]), shape: step.shape };
     }
   }
 }
 
-/** The type of one step of a sequence along `axis`. */
-export function elementType(type: TensorType, axis: Axis): TensorType {
+/** The type of one step of a sequence along the axis of a scan; a segment of the axis that it cuts has the type of the whole. */
+export function elementType(
+  type: TensorType,
+  { axis, cuts }: { readonly axis: Axis; readonly cuts?: Axis },
+): TensorType {
+  if (cuts !== undefined && type.axes.includes(cuts)) return type;
   return { axes: type.axes.filter((other) => other !== axis), shape: type.shape };
 }
 

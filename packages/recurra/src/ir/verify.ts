@@ -71,14 +71,14 @@ function verifyScan(scan: ScanNode, id: number, graph: Graph, fail: Fail): void 
     if (node.kind === "state") expect(`state ${node.index}`, node.type, graph.types[scan.initial[node.index]!]!);
     if (node.kind === "captured") expect(`captured ${node.index}`, node.type, graph.types[scan.captured[node.index]!]!);
     if (node.kind === "element")
-      expect(`element ${node.index}`, node.type, elementType(graph.types[scan.sequences[node.index]!]!, scan.axis));
+      expect(`element ${node.index}`, node.type, elementType(graph.types[scan.sequences[node.index]!]!, scan));
   }
   for (const sequence of scan.sequences) {
-    if (!graph.types[sequence]!.axes.includes(scan.axis))
+    if (!graph.types[sequence]!.axes.some((axis) => axis === scan.axis || axis === scan.cuts))
       fail(`scan %${id}: sequence %${sequence} has no axis ${scan.axis}`);
   }
   for (const captured of scan.captured) {
-    if (graph.types[captured]!.axes.includes(scan.axis))
+    if (graph.types[captured]!.axes.some((axis) => axis === scan.axis || axis === scan.cuts))
       fail(`scan %${id}: captured %${captured} has the axis ${scan.axis}`);
   }
 }

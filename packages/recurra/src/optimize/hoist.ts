@@ -8,8 +8,12 @@ import { addOutside, type Pass, type Rewrite, rewriteBody, rewriteProgram, rewri
 export const hoist: Pass = (program) => rewriteProgram(program, hoistFrom);
 
 function hoistFrom(): Rewrite {
-  return (node, _id, site) =>
-    node.kind === "scan" ? site.builder.add(hoistScan(rewriteScan(node, site, hoistFrom), site.builder)) : undefined;
+  return (node, _id, site) => {
+    if (node.kind !== "scan") return undefined;
+    const scan = rewriteScan(node, site, hoistFrom);
+    // What a segment needs is made for the segment, so that it never exists for all of them at once.
+    return site.builder.add(scan.cuts === undefined ? hoistScan(scan, site.builder) : scan);
+  };
 }
 
 /** What a node of the body depends on: nothing that changes, the step's inputs, or the state (or the step's position). */
@@ -53,7 +57,7 @@ function hoistScan(scan: ScanNode, outside: GraphBuilder): ScanNode {
     const value = outsideValue(id);
     const type = outside.typeOf(value);
     if (type.axes.includes(scan.axis))
-      return builder.add({ kind: "element", index: sequences.push(value) - 1, type: elementType(type, scan.axis) });
+      return builder.add({ kind: "element", index: sequences.push(value) - 1, type: elementType(type, scan) });
     return builder.add({ kind: "captured", index: captured.push(value) - 1, type });
   });
   return { ...scan, sequences, captured, body };

@@ -13,7 +13,10 @@ function sinkFrom(): Rewrite {
   const replaced = new Map<NodeId, readonly NodeId[]>();
   return (node, _id, site) => {
     if (node.kind === "scan") {
-      const { scan, stacked } = sinkScan(rewriteScan(node, site, sinkFrom), site.builder);
+      const rewritten = rewriteScan(node, site, sinkFrom);
+      // Segments keep their work to themselves, as in hoist.
+      if (rewritten.cuts !== undefined) return site.builder.add(rewritten);
+      const { scan, stacked } = sinkScan(rewritten, site.builder);
       replaced.set(scan, stacked);
       return scan;
     }

@@ -67,7 +67,7 @@ function classify(graph: Graph): Kind[] | undefined {
       if (from.includes("summed")) return undefined;
       kinds.push("row");
     } else if (from.includes("row")) {
-      if (!isSum(node)) return undefined;
+      if (!isSum(node) && !isSumInScan(graph, node)) return undefined;
       kinds.push("summed");
     } else kinds.push(from.includes("summed") ? "summed" : "fixed");
   }
@@ -77,6 +77,65 @@ function classify(graph: Graph): Kind[] | undefined {
 /** A sum over rows: the sums of parts of the rows add up to it. */
 function isSum(node: Node): boolean {
   return node.kind === "outer" || node.kind === "scatterAdd" || (node.kind === "reduce" && node.op === "sum");
+}
+
+/** The last value of a state that begins at 0 and has a sum over rows added to it in each step. */
+function isSumInScan(graph: Graph, node: Node): boolean {
+  const scan = node.kind === "pick" && node.port === "final" ? graph.nodes[node.scan]! : undefined;
+  if (node.kind !== "pick" || scan?.kind !== "scan") return false;
+  const { graph: body, next } = scan.body;
+  const update = body.nodes[next[node.index]!]!;
+  if (update.kind !== "add" || !isZero(graph, scan.initial[node.index]!)) return false;
+  const isState = (id: NodeId) => {
+    const operand = body.nodes[id]!;
+    return operand.kind === "state" && operand.index === node.index;
+  };
+  const readers = body.nodes.filter((other) => operands(other).some(isState));
+  const term = isState(update.a) ? update.b : isState(update.b) ? update.a : undefined;
+  return term !== undefined && readers.length === 1 && isSumOfRows(body, term);
+}
+
+function isZero(graph: Graph, id: NodeId): boolean {
+  const node = graph.nodes[id]!;
+  return node.kind === "broadcast" ? isZero(graph, node.x) : node.kind === "literal" && node.value === 0;
+}
+
+/** Sums over rows, added, laid side by side and multiplied by what is the same for all rows. */
+function isSumOfRows(graph: Graph, id: NodeId): boolean {
+  const node = graph.nodes[id]!;
+  const isRow = (other: NodeId) => graph.types[other]!.axes.includes(batch);
+  const isSummed = (other: NodeId) => isSumOfRows(graph, other);
+  // Independent of all rows: leaves of the body without the batch, and numbers.
+  const isFixed = (other: NodeId): boolean => {
+    const operand = graph.nodes[other]!;
+    if (isRow(other) || operand.kind === "scan" || operand.kind === "pick" || operand.kind === "state") return false;
+    return operands(operand).every(isFixed);
+  };
+  switch (node.kind) {
+    case "outer":
+      return isRow(node.a);
+    case "scatterAdd":
+      return isRow(node.x);
+    case "reduce":
+      return node.op === "sum" && (isRow(node.x) ? node.axes.includes(batch) : isSummed(node.x));
+    case "add":
+    case "sub":
+      return isSummed(node.a) && isSummed(node.b);
+    case "concat":
+      return node.parts.every(isSummed);
+    case "mul":
+      return (isSummed(node.a) && isFixed(node.b)) || (isFixed(node.a) && isSummed(node.b));
+    case "neg":
+    case "slice":
+    case "pad":
+    case "reshape":
+    case "broadcast":
+      return isZero(graph, id) || isSummed(node.x);
+    case "literal":
+      return node.value === 0;
+    default:
+      return false;
+  }
 }
 
 function scanHasBatch(scan: Extract<Node, { kind: "scan" }>, graph: Graph): boolean {

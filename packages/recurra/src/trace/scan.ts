@@ -55,7 +55,7 @@ export function scan<States extends Tensors, Sequences extends Tensors, Outputs 
         formatType(type),
         `a tensor with the axis ${axis}`,
       );
-    return body.add({ kind: "element", index, type: elementType(type, axis) });
+    return body.add({ kind: "element", index, type: elementType(type, { axis }) });
   });
   const state = fromEntries(stateNames, (index) =>
     body.add({ kind: "state", index, type: initialTensors[index]!.type }),

@@ -2,7 +2,7 @@
 import { nearest, OptionError, ShapeError } from "../base/errors.ts";
 import { createRandom, mix32 } from "../base/random.ts";
 import { type AxisSizes, product } from "../base/shapes.ts";
-import { Executable, type Numbers } from "../compile/executable.ts";
+import { Executable, type Footprint, type Numbers } from "../compile/executable.ts";
 import { initialWeight } from "../init/initializers.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
 import type { Clipping } from "./clipping.ts";
@@ -51,6 +51,12 @@ export interface ModelOptions {
   readonly strict?: boolean;
   /** At most this many threads; the bits do not depend on it. Default: one per processor, or RECURRA_THREADS. */
   readonly threads?: number;
+  /**
+   * Bytes that a batch may take with everything that is computed for it. Where keeping all that the gradient needs would take
+   * more, long sequences are cut into segments: only the states between them are kept, and the rest is computed again, which
+   * takes about a third more time. Default 4 GiB, which is all that WebAssembly can address, and segments from 2 GiB on.
+   */
+  readonly memoryLimit?: number;
   /** Sees the training program after each pass. */
   readonly watch?: Watch;
 }
@@ -90,20 +96,24 @@ export class Model {
   #steps = 0;
 
   constructor(network: Network, options: ModelOptions = {}) {
-    const { seed = 1, optimizer = adam(), clipping = {}, strict = false, threads, watch } = options;
+    const { seed = 1, optimizer = adam(), clipping = {}, strict = false, threads, memoryLimit, watch } = options;
     this.#averaging = averagingOf(options);
     const averaging = this.#averaging !== undefined;
     this.accumulation = options.accumulation ?? false;
     const training = { optimizer, clipping, averaging, accumulation: this.accumulation };
-    const { parameters, predict, evaluate, train, apply } = buildPrograms(network, training, watch);
+    const programs = buildPrograms(network, training, watch);
+    const { parameters, predict, evaluate, train, apply, inSegments } = programs;
     this.network = network;
     this.seed = seed;
     this.optimizer = optimizer;
     this.parameters = parameters;
-    this.#executable = new Executable(
-      { predict, evaluate, train, ...(apply === undefined ? {} : { apply }) },
-      { strict, ...(threads === undefined ? {} : { threads }) },
-    );
+    const named = { predict, evaluate, train, ...(apply === undefined ? {} : { apply }) };
+    this.#executable = new Executable(named, {
+      strict,
+      inSegments,
+      ...(threads === undefined ? {} : { threads }),
+      ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    });
     const random = createRandom(seed);
     this.setWeights(new Map(parameters.map((parameter) => [parameter.name, initialWeight(parameter, random)])));
   }
@@ -117,8 +127,8 @@ export class Model {
     return this.#steps;
   }
 
-  /** Bytes of memory and of the compiled module, and the kernels in use: "plain", "relaxed" or "native avx512" and its kind. */
-  get footprint(): { readonly memoryBytes: number; readonly moduleBytes: number; readonly kernels: string } {
+  /** Bytes of memory, temporaries and module, the kernels in use ("plain", "relaxed" or "native avx512" and its kind), and whether sequences are cut. */
+  get footprint(): Footprint {
     return this.#executable.footprint;
   }
 

@@ -13,6 +13,7 @@ import {
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
 import type { Numbers } from "../compile/tensors.ts";
 import type { Graph, Node, NodeId, Program, ScanNode } from "../ir/nodes.ts";
+import { cut } from "../optimize/cut.ts";
 import {
   abs,
   add,
@@ -61,14 +62,19 @@ export interface TrainingOptions {
   readonly accumulation?: boolean;
 }
 
-export interface NetworkPrograms {
+export type ProgramName = "predict" | "evaluate" | "train";
+
+export interface NetworkPrograms extends Readonly<Record<ProgramName, Program>> {
   readonly parameters: readonly ParameterSpec[];
-  readonly predict: Program;
-  readonly evaluate: Program;
   /** One whole step; with accumulation it gathers only. */
   readonly train: Program;
   /** With accumulation: takes the step with what was gathered. */
   readonly apply?: Program;
+  /**
+   * The same programs, but for `apply`, cut into segments along an axis: they keep less and, for the gradient, compute it again.
+   * Undefined when the axis cannot be cut.
+   */
+  readonly inSegments: (axis: Axis) => Readonly<Record<ProgramName, Program>> | undefined;
 }
 
 /** Sees a program after each pass, by the name of the program and of the pass. */
@@ -80,18 +86,34 @@ export function buildPrograms(network: Network, training: TrainingOptions, watch
   const optimized = (name: string, program: Program, passes = beforeGradient) =>
     runPasses(program, passes, watch === undefined ? undefined : (pass, after) => watch(name, pass, after));
   watch?.("train", "trace", noisy.loss);
-  const loss = optimized("train", noisy.loss);
   const { parameters } = noisy;
-  return {
-    parameters: still.parameters,
+  const forward = {
     predict: optimized("predict", still.outputs),
     evaluate: optimized("evaluate", still.loss),
+    train: optimized("train", noisy.loss),
+  };
+  const trained = (name: string, loss: Program) => {
+    const step =
+      training.accumulation === true
+        ? gathering(loss, parameters)
+        : withUpdates(name, loss, parameters, training, watch);
+    return optimized(name, step, afterGradient);
+  };
+  return {
+    parameters: still.parameters,
+    ...forward,
+    train: trained("train", forward.train),
     ...(training.accumulation === true
-      ? {
-          train: optimized("train", gathering(loss, parameters), afterGradient),
-          apply: optimized("apply", applying(loss, parameters, training), afterGradient),
-        }
-      : { train: optimized("train", withUpdates(loss, parameters, training, watch), afterGradient) }),
+      ? { apply: optimized("apply", applying(forward.train, parameters, training), afterGradient) }
+      : {}),
+    inSegments(axis) {
+      const predict = cut(forward.predict, axis);
+      const evaluate = cut(forward.evaluate, axis);
+      const train = cut(forward.train, axis);
+      if (predict === undefined || evaluate === undefined || train === undefined) return undefined;
+      watch?.("train in segments", "cut", train);
+      return { predict, evaluate, train: trained("train in segments", train) };
+    },
   };
 }
 
@@ -185,6 +207,7 @@ export function averageName(parameter: string): string {
 
 /** The gradient of every parameter, its norm, clipping and the optimizer's update, behind the loss. */
 function withUpdates(
+  name: string,
   program: Program,
   parameters: readonly ParameterSpec[],
   training: TrainingOptions,
@@ -197,7 +220,7 @@ function withUpdates(
     const ofSum = trace.tensor(id);
     return count === undefined ? ofSum : div(ofSum, trace.tensor(count));
   });
-  watch?.("train", "gradient", { graph: trace.builder.finish(), outputs: program.outputs, updates: {} });
+  watch?.(name, "gradient", { graph: trace.builder.finish(), outputs: program.outputs, updates: {} });
   const named = new Map([...weights].map(([name, id]) => [name, trace.tensor(id)]));
   const { norm, updates } = update(trace, named, gradientTensors, trace.tensor(program.outputs["loss"]!), training);
   return { graph: trace.builder.finish(), outputs: { ...program.outputs, gradientNorm: norm.id }, updates };

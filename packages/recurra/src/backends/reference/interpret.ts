@@ -7,6 +7,7 @@ import {
   elementCount,
   formatType,
   orderAxes,
+  segmentLength,
   sizeOf,
   type TensorType,
 } from "../../base/shapes.ts";
@@ -64,6 +65,12 @@ function feed(name: string, type: TensorType, feeds: Feeds, sizes: AxisSizes): V
 
 type Leaf = NodeOf<"input" | "param" | "state" | "element" | "captured">;
 
+/** Of the steps of enclosing scans, and where the segment of each cut axis begins. */
+interface Positions {
+  readonly steps: Readonly<Record<Axis, number>>;
+  readonly starts: Readonly<Record<Axis, number>>;
+}
+
 class Evaluation {
   readonly #values: (Value | undefined)[] = [];
   readonly #scans = new Map<NodeId, { final: Value[]; stacked: Value[] }>();
@@ -72,7 +79,7 @@ class Evaluation {
     graph: Graph,
     sizes: AxisSizes,
     leaf: (node: Leaf, type: TensorType) => Value,
-    positions: Readonly<Record<Axis, number>> = {},
+    positions: Positions = { steps: {}, starts: {} },
   ) {
     graph.nodes.forEach((node, position) => {
       const id = position as NodeId; // The position in the list is the id.
@@ -93,7 +100,7 @@ class Evaluation {
     type: TensorType,
     sizes: AxisSizes,
     leaf: (node: Leaf, type: TensorType) => Value,
-    positions: Readonly<Record<Axis, number>>,
+    { steps, starts }: Positions,
   ): Value {
     if (isUnary(node)) return pointwise(type, sizes, [this.of(node.x)], ([x]) => unaryMeaning[node.kind](x!));
     if (isBinary(node))
@@ -107,17 +114,19 @@ class Evaluation {
         return leaf(node, type);
       case "literal":
         return { type, data: Float64Array.of(node.value) };
-      case "iota":
-        return { type, data: Float64Array.from({ length: elementCount(type, sizes) }, (_, i) => i) };
+      case "iota": {
+        const start = typeof node.along === "string" ? (starts[node.along] ?? 0) : 0;
+        return { type, data: Float64Array.from({ length: elementCount(type, sizes) }, (_, i) => start + i) };
+      }
       case "step":
-        return { type, data: Float64Array.of(positions[node.axis]!) };
+        return { type, data: Float64Array.of(steps[node.axis]!) };
       case "random": {
         const seed = this.of(node.seed).data[0]!;
         // Inside a scan the step counts like a position along an axis of the type.
-        const axes = orderAxes([...type.axes, ...Object.keys(positions)]);
+        const axes = orderAxes([...type.axes, ...Object.keys(steps)]);
         return generate(type, sizes, (index) => {
           const along = axes.map((axis) =>
-            type.axes.includes(axis) ? index[type.axes.indexOf(axis)]! : positions[axis]!,
+            type.axes.includes(axis) ? (starts[axis] ?? 0) + index[type.axes.indexOf(axis)]! : steps[axis]!,
           );
           return hashUniform(seed, node.stream, [...along, ...index.slice(type.axes.length)]);
         });
@@ -223,15 +232,18 @@ function runScan(
   scan: ScanNode,
   outer: Evaluation,
   sizes: AxisSizes,
-  positions: Readonly<Record<Axis, number>>,
+  positions: Positions,
 ): { final: Value[]; stacked: Value[] } {
+  if (scan.cuts !== undefined) return runSegments(scan, scan.cuts, outer, sizes, positions);
   const steps = sizeOf(scan.axis, sizes);
+  const start = positions.starts[scan.axis] ?? 0;
   const { graph: body, next, outputs } = scan.body;
   const lengths = scan.lengths === undefined ? undefined : outer.of(scan.lengths);
   let states = scan.initial.map((id) => outer.of(id));
   const stepped: Value[][] = Array.from({ length: steps }, () => []);
   for (let i = 0; i < steps; i++) {
-    const t = scan.direction === "forward" ? i : steps - 1 - i;
+    const position = scan.direction === "forward" ? i : steps - 1 - i;
+    const t = start + position;
     const before = states;
     const step = new Evaluation(
       body,
@@ -239,14 +251,15 @@ function runScan(
       (node, type) => {
         if (node.kind === "state") return before[node.index]!;
         if (node.kind === "captured") return outer.of(scan.captured[node.index]!);
-        if (node.kind === "element") return stepOf(outer.of(scan.sequences[node.index]!), scan.axis, t, type, sizes);
+        if (node.kind === "element")
+          return stepOf(outer.of(scan.sequences[node.index]!), scan.axis, position, type, sizes);
         throw new InternalError(`a ${node.kind} stands inside a scan`);
       },
-      { ...positions, [scan.axis]: t },
+      { ...positions, steps: { ...positions.steps, [scan.axis]: t } },
     );
     const alive = (batch: number) => lengths === undefined || t < lengths.data[batch]!;
     states = next.map((id, k) => keepRows(step.of(id), (batch) => alive(batch), before[k]!.data, sizes));
-    stepped[t] = outputs.map((id) => keepRows(step.of(id), (batch) => alive(batch), undefined, sizes));
+    stepped[position] = outputs.map((id) => keepRows(step.of(id), (batch) => alive(batch), undefined, sizes));
   }
   const stacked = outputs.map((id, j) => {
     const type = body.types[id]!;
@@ -281,9 +294,69 @@ function keepRows(
   return { type: value.type, data };
 }
 
+/** Each step is a segment of the axis `cuts`; the last one has what is left. */
+function runSegments(
+  scan: ScanNode,
+  cuts: Axis,
+  outer: Evaluation,
+  sizes: AxisSizes,
+  positions: Positions,
+): { final: Value[]; stacked: Value[] } {
+  const { graph: body, next, outputs } = scan.body;
+  const [whole, length, count] = [sizeOf(cuts, sizes), sizeOf(segmentLength(cuts), sizes), sizeOf(scan.axis, sizes)];
+  const typeOf = (id: NodeId, axis: Axis) => ({
+    axes: orderAxes([...body.types[id]!.axes, axis]),
+    shape: body.types[id]!.shape,
+  });
+  const stacked = outputs.map((id): Value => {
+    const type = typeOf(id, body.types[id]!.axes.includes(cuts) ? cuts : scan.axis);
+    return { type, data: new Float64Array(elementCount(type, sizes)) };
+  });
+  let states = scan.initial.map((id) => outer.of(id));
+  for (let i = 0; i < count; i++) {
+    const segment = scan.direction === "forward" ? i : count - 1 - i;
+    const own = { ...sizes, [cuts]: Math.min(length, whole - segment * length) };
+    const before = states;
+    /** Where element `index` of a part lies in the whole: parts along the cut axis are `length` apart, others one. */
+    const inWhole = (value: Value) => {
+      const strides = stridesOf(value.type, sizes);
+      const slot = value.type.axes.indexOf(cuts);
+      const along = slot >= 0 ? slot : value.type.axes.indexOf(scan.axis);
+      const first = (slot >= 0 ? segment * length : segment) * strides[along]!;
+      const kept = slot >= 0 ? strides : strides.filter((_, axis) => axis !== along);
+      return (index: readonly number[]) => first + index.reduce((sum, at, axis) => sum + at * kept[axis]!, 0);
+    };
+    const step = new Evaluation(
+      body,
+      own,
+      (node, type) => {
+        if (node.kind === "state") return before[node.index]!;
+        if (node.kind === "captured") return outer.of(scan.captured[node.index]!);
+        if (node.kind !== "element") throw new InternalError(`a ${node.kind} stands inside a scan`);
+        const sequence = outer.of(scan.sequences[node.index]!);
+        const position = inWhole(sequence);
+        return generate(type, own, (index) => sequence.data[position(index)]!);
+      },
+      {
+        steps: positions.steps,
+        starts: { ...positions.starts, [cuts]: segment * length },
+      },
+    );
+    states = next.map((id) => step.of(id));
+    stacked.forEach((value, j) => {
+      const part = step.of(outputs[j]!);
+      const position = inWhole(value);
+      each(part.type, own, (index, from) => {
+        value.data[position(index)] = part.data[from]!;
+      });
+    });
+  }
+  return { final: states, stacked };
+}
+
 function stepOf(sequence: Value, axis: Axis, t: number, type: TensorType, sizes: AxisSizes): Value {
   const slot = sequence.type.axes.indexOf(axis);
-  const element = elementType(sequence.type, axis);
+  const element = elementType(sequence.type, { axis });
   if (formatType(element) !== formatType(type))
     throw new InternalError(`element ${formatType(type)} of ${formatType(sequence.type)}`);
   return generate(type, sizes, (index) => at(sequence, sizes, [...index.slice(0, slot), t, ...index.slice(slot)]));

@@ -1,5 +1,5 @@
 /** Code that computes addresses and run-time sizes: what every emitter of a module needs. */
-import type { Axis } from "../../base/shapes.ts";
+import { type Axis, segmentsOf } from "../../base/shapes.ts";
 import type { Code, Local, ModuleAssembler } from "./assembler.ts";
 import type { Access, BufferId, Size } from "./plan.ts";
 
@@ -11,8 +11,15 @@ export interface EmitContext {
   readonly baseOf: (buffer: BufferId) => number | undefined;
   /** Global that holds the run-time size of an axis. */
   readonly sizeGlobal: (axis: Axis) => number;
+  /** By axis that a scan cuts: the global that holds where its current segment begins. */
+  readonly starts?: ReadonlyMap<Axis, number>;
   /** Global that holds the position of the first row of this call in the whole batch. */
   readonly firstRow: number;
+}
+
+/** Whether an axis counts the segments of another. */
+export function isSegments(context: Pick<EmitContext, "starts">, axis: Axis): boolean {
+  return [...(context.starts?.keys() ?? [])].some((cut) => segmentsOf(cut) === axis);
 }
 
 /** Leaves the byte address of a buffer on the stack. */

@@ -1,10 +1,20 @@
 /** From plans to one WebAssembly module: a function per loop, and one exported function per program. */
-import type { Axis } from "../../base/shapes.ts";
-import { type EmitContext, pushAddress, pushBuffer, pushSize } from "./address.ts";
+import { type Axis, segmentLength } from "../../base/shapes.ts";
+import { type EmitContext, isSegments, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
 import { emitLoop } from "./emitLoop.ts";
 import { encodeLoop, fewestElements } from "./encodeLoop.ts";
-import { type Access, type BufferId, type Command, type Loop, type Plan, type Size, size, times } from "./plan.ts";
+import {
+  type Access,
+  type BufferId,
+  type Command,
+  type Loop,
+  type LoopOp,
+  type Plan,
+  type Size,
+  size,
+  times,
+} from "./plan.ts";
 
 export interface ProgramToEmit {
   /**
@@ -61,6 +71,9 @@ export function emitModule(
       : [],
   };
   const globals = new Map(axes.map((axis) => [axis, module.global()]));
+  const starts = new Map(
+    [...new Set(programs.flatMap(({ plan }) => cutAxes(plan.commands)))].map((axis) => [axis, module.global()]),
+  );
   const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
   for (const { name, plan, addresses, absolute } of programs) {
     const context: EmitContext = {
@@ -72,6 +85,7 @@ export function emitModule(
         return role === "temporary" ? arena : shard;
       },
       sizeGlobal: (axis) => globals.get(axis)!,
+      starts,
       firstRow,
     };
     const loops = emitLoops(context, plan.commands, []);
@@ -82,6 +96,7 @@ export function emitModule(
       handleOf: (loop, steps) => {
         if (!nativeLoops || steps.length > deepestNativeLoop || !Number.isFinite(fewestElements(loop)))
           return undefined;
+        if (steps.some((axis) => isSegments(context, axis)) && loop.ops.some(isPosition)) return undefined;
         const base = (buffer: BufferId) =>
           ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(context.baseOf(buffer))] as 0 | 1 | 2;
         const encoded = encodeLoop(loop, { addressOf: context.addressOf, baseOf: base, axes, steps });
@@ -96,6 +111,18 @@ export function emitModule(
     });
   }
   return { bytes: module.finish(), loops: native };
+}
+
+/** The axes that scans cut into segments. */
+function cutAxes(commands: readonly Command[]): Axis[] {
+  return commands.flatMap((command) =>
+    command.kind === "scan" ? [...(command.cuts === undefined ? [] : [command.cuts]), ...cutAxes(command.body)] : [],
+  );
+}
+
+/** Counts on from segment to segment, which the native interpreter does not know. */
+function isPosition(op: LoopOp): boolean {
+  return op.kind === "position" || op.kind === "step" || op.kind === "random";
 }
 
 /** What calling the native interpreter needs. */
@@ -244,13 +271,39 @@ function emitScan(
   body: (step: Local) => void,
 ): void {
   const [remaining, step] = [code.local(i32), code.local(i32)];
+  const segment = scan.cuts === undefined ? undefined : segmentSizes(code, context, scan.cuts);
   code.getGlobal(context.sizeGlobal(scan.axis)).set(remaining);
   if (scan.direction === "forward") code.i32(0).set(step);
   else code.get(remaining).i32(1).do("i32.sub").set(step);
   code.times(remaining, () => {
+    segment?.enter(step);
     body(step);
     code.advance(step, scan.direction === "forward" ? 1 : -1);
   });
+  segment?.leave();
+}
+
+/** While a segment runs, the size of the axis is that of the segment, the last one having what is left. */
+function segmentSizes(code: Code, context: EmitContext, axis: Axis): { enter(step: Local): void; leave(): void } {
+  const [size, length] = [context.sizeGlobal(axis), context.sizeGlobal(segmentLength(axis))];
+  const start = context.starts!.get(axis)!; // emitModule has one for each axis that is cut.
+  const [whole, left] = [code.local(i32), code.local(i32)];
+  code.getGlobal(size).set(whole);
+  return {
+    enter(step) {
+      code.get(step).getGlobal(length).do("i32.mul").setGlobal(start);
+      code.get(whole).getGlobal(start).do("i32.sub").set(left);
+      code.get(left).getGlobal(length).do("i32.lt_u");
+      code.if(
+        () => code.get(left).setGlobal(size),
+        () => code.getGlobal(length).setGlobal(size),
+      );
+    },
+    leave() {
+      code.get(whole).setGlobal(size);
+      code.i32(0).setGlobal(start);
+    },
+  };
 }
 
 /**

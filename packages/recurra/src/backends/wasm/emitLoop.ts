@@ -1,7 +1,7 @@
 /** Emits one fused loop: nested counters outside, four lanes at a time inside, single elements for the rest of a row. */
 import { hashStep } from "../../base/random.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
-import { type EmitContext, pushOffset, pushSize } from "./address.ts";
+import { type EmitContext, isSegments, pushOffset, pushSize } from "./address.ts";
 import { type Code, i32, type Local, v128 } from "./assembler.ts";
 import { unaryEmitters } from "./math.ts";
 import {
@@ -70,7 +70,9 @@ class LoopEmitter {
     this.#loop.ops.forEach((op, ref) => {
       if (op.kind === "literal") this.#code.f32x4(op.value).set(this.#values[ref]!);
       if (op.kind === "step")
-        this.#code.get(this.#steps.get(op.axis)!).do("f32.convert_i32_s", "f32x4.splat").set(this.#values[ref]!);
+        this.#pushStep(op.axis, this.#steps.get(op.axis)!)
+          .do("f32.convert_i32_s", "f32x4.splat")
+          .set(this.#values[ref]!);
     });
     this.#level(0);
   }
@@ -223,10 +225,12 @@ class LoopEmitter {
     this.#mix(hash);
     const axes = op.dims.filter((dim) => !dim.startsWith("#"));
     const features = op.dims.filter((dim) => dim.startsWith("#"));
-    for (const dim of [...orderAxes([...axes, ...this.#steps.keys()]), ...features]) {
+    // The count of segments is no position of its own: positions along the axis they cut count on.
+    const steps = [...this.#steps.keys()].filter((axis) => !isSegments(this.#context, axis));
+    for (const dim of [...orderAxes([...axes, ...steps]), ...features]) {
       const step = this.#steps.get(dim);
       code.get(hash);
-      if (step !== undefined && !axes.includes(dim)) code.get(step).do("i32x4.splat");
+      if (step !== undefined && !axes.includes(dim)) this.#pushStep(dim, step).do("i32x4.splat");
       else this.#pushPosition(dim, innermost);
       code
         .i32x4(1, 1, 1, 1)
@@ -264,9 +268,22 @@ class LoopEmitter {
     else {
       this.#code.get(index);
       if (dim === "batch") this.#code.getGlobal(this.#context.firstRow).do("i32.add");
+      this.#addStart(dim);
       this.#code.do("i32x4.splat");
       if (dim === innermost) this.#code.i32x4(0, 1, 2, 3).do("i32x4.add");
     }
+  }
+
+  /** Leaves the position of an enclosing scan on the stack. */
+  #pushStep(axis: Axis, step: Local): Code {
+    this.#code.get(step);
+    this.#addStart(axis);
+    return this.#code;
+  }
+
+  #addStart(dim: Dim): void {
+    const start = this.#context.starts?.get(dim);
+    if (start !== undefined) this.#code.getGlobal(start).do("i32.add");
   }
 
   #accumulate(value: Local, op: "sum" | "max", sum: Local, lanes: "full" | "one"): void {

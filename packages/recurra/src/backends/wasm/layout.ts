@@ -1,5 +1,5 @@
 /** Where tensors lie: dense layouts, views of them, and rows as the matrix kernels want them. */
-import { type Axis, product, type TensorType } from "../../base/shapes.ts";
+import { type Axis, product, segmentLength, segmentsOf, type TensorType } from "../../base/shapes.ts";
 import { type Access, type BufferId, type Dim, equalSize, type LoopDim, type Size, size, times } from "./plan.ts";
 
 export const noSize: Size = size(0);
@@ -30,6 +30,12 @@ export function dense(buffer: BufferId, type: TensorType): Access {
     stride = times(stride, dim.size);
   }
   return { buffer, offset: 0, start: noSize, strides };
+}
+
+/** A tensor of full length as a scan sees it that cuts `axis`: each of its steps begins one segment further on. */
+export function inSegments(access: Access, axis: Axis): Access {
+  const stride = times(access.strides[axis] ?? noSize, size(1, segmentLength(axis)));
+  return { ...access, strides: { ...access.strides, [segmentsOf(axis)]: stride } };
 }
 
 /** Slots of `type` along `axis`, one after the other; element t of the view lies in slot t + shift. */

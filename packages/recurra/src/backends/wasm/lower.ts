@@ -7,7 +7,7 @@ import { operands } from "../../ir/nodes.ts";
 import { elementType } from "../../ir/shapes.ts";
 import { isFree, isFusible, isLeaf, isView, type Schedule, schedule } from "./fuse.ts";
 import { outerScratchSize, packedSize } from "./kernels.ts";
-import { dense, elements, featureDims, noSize, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
+import { dense, elements, featureDims, inSegments, noSize, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
 import { copyLoop, fusedLoop, type LoopSource } from "./loops.ts";
 import {
   type Access,
@@ -434,7 +434,7 @@ class Region {
 
   /** Through a copy with room for the steps that are zero: any `by` is then one copy and some slots, whatever size the axis has. */
   #lowerShift({ x, axis, by }: NodeOf<"shift">, type: TensorType, target: Access): void {
-    const step = elementType(type, axis);
+    const step = elementType(type, { axis });
     const slot = elements(step);
     const zeros = Math.abs(by);
     const room = this.temporary("shifted", times(slot, size(1, axis)), times(slot, size(zeros)));
@@ -472,7 +472,10 @@ class Region {
     const forward = scan.direction === "forward";
     const body: Region = new Region(this.#plan, graph, [...next, ...outputs], scanId, (node, type) => {
       if (node.kind === "state") return stateAccess[node.index]!;
-      if (node.kind === "element") return this.accessOf(scan.sequences[node.index]!);
+      if (node.kind === "element") {
+        const access = this.accessOf(scan.sequences[node.index]!);
+        return scan.cuts !== undefined && type.axes.includes(scan.cuts) ? inSegments(access, scan.cuts) : access;
+      }
       if (node.kind === "captured") return this.accessOf(scan.captured[node.index]!);
       throw new InternalError(`a ${node.kind} ${formatType(type)} stands inside a scan`);
     });
@@ -514,14 +517,16 @@ class Region {
       const known = stacked[j];
       if (known !== undefined) return known;
       const type = graph.types[output]!;
-      const whole = this.temporary(`stacked ${j}`, times(elements(type), size(1, scan.axis)));
-      const access = slots(whole, type, scan.axis, 0);
+      const parts = scan.cuts !== undefined && type.axes.includes(scan.cuts);
+      const whole = this.temporary(`stacked ${j}`, parts ? elements(type) : times(elements(type), size(1, scan.axis)));
+      const access = parts ? inSegments(dense(whole, type), scan.cuts) : slots(whole, type, scan.axis, 0);
       body.send(output, access);
       return access;
     });
     this.#picks.set(id, { final, stacked: results });
     const commands = body.lower();
-    this.#commands.push({ kind: "scan", id: scanId, axis: scan.axis, direction: scan.direction, body: commands });
+    const { axis, cuts, direction } = scan;
+    this.#commands.push({ kind: "scan", id: scanId, axis, cuts, direction, body: commands });
   }
 
   /** Asks that a value be copied to a place after everything else of the region has run. */

@@ -1,5 +1,5 @@
 /** The arena: an address for every buffer. Temporaries whose lifetimes do not meet share their bytes. */
-import { type AxisSizes, sizeOf } from "../../base/shapes.ts";
+import { type AxisSizes, segmentLength, sizeOf } from "../../base/shapes.ts";
 import type { Access, Buffer, BufferId, Command, Plan, Size } from "./plan.ts";
 
 export interface MemoryPlan {
@@ -19,8 +19,11 @@ const alignment = 64;
 export function planMemory(plan: Plan, capacity: AxisSizes, placed: ReadonlyMap<BufferId, number>): MemoryPlan {
   const addresses: number[] = [];
   let fixedEnd = 0;
-  const bytes = (buffer: Buffer) =>
-    align(buffer.sizes.reduce((total, size) => total + evaluate(size, capacity), 0) * 4);
+  const inScan = capacities(plan.commands, capacity);
+  const bytes = (buffer: Buffer) => {
+    const sizes = buffer.home === undefined ? capacity : inScan.get(buffer.home)!;
+    return align(buffer.sizes.reduce((total, size) => total + evaluate(size, sizes), 0) * 4);
+  };
   plan.buffers.forEach((buffer, id) => {
     const known = placed.get(id as BufferId); // The position in the list is the id.
     if (known !== undefined) addresses[id] = known;
@@ -51,6 +54,25 @@ export function planMemory(plan: Plan, capacity: AxisSizes, placed: ReadonlyMap<
     end = Math.max(end, from + needed);
   }
   return { addresses, arenaBytes: end, shardBytes: fixedEnd };
+}
+
+/** By scan: the largest sizes in its body. An axis that is cut is no longer than a segment there. */
+function capacities(
+  commands: readonly Command[],
+  capacity: AxisSizes,
+  found = new Map<number, AxisSizes>(),
+): ReadonlyMap<number, AxisSizes> {
+  for (const command of commands) {
+    if (command.kind !== "scan") continue;
+    const { cuts } = command;
+    const inside =
+      cuts === undefined
+        ? capacity
+        : { ...capacity, [cuts]: Math.min(sizeOf(cuts, capacity), sizeOf(segmentLength(cuts), capacity)) };
+    found.set(command.id, inside);
+    capacities(command.body, inside, found);
+  }
+  return found;
 }
 
 export function evaluate(size: Size, sizes: AxisSizes): number {

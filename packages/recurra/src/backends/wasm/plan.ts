@@ -143,6 +143,8 @@ export type Command =
       readonly kind: "scan";
       readonly id: number;
       readonly axis: Axis;
+      /** The axis whose segments are the steps: in the body it has the size of one segment. */
+      readonly cuts: Axis | undefined;
       readonly direction: "forward" | "backward";
       readonly body: readonly Command[];
     };

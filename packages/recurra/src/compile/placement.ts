@@ -1,0 +1,164 @@
+/** Where the parts of programs lie in the one memory, and which form of a program is used: the plain one, or in segments. */
+import type { ProgramToEmit } from "../backends/wasm/emit.ts";
+import { planMemory } from "../backends/wasm/memory.ts";
+import type { BufferId } from "../backends/wasm/plan.ts";
+import { type Axis, type AxisSizes, segmentLength, segmentsOf } from "../base/shapes.ts";
+import type { Entry, Part, PlacedParam } from "./entry.ts";
+import { largestShard, shardCount } from "./shards.ts";
+import { stagingBytes } from "./tensors.ts";
+
+/** Where the parts of one program lie, for the capacity compiled for. */
+export interface Placement {
+  readonly rows: readonly number[];
+  readonly whole: readonly number[];
+  /** Of one thread. */
+  readonly arenaBytes: number;
+  readonly shardBytes: number;
+  readonly arenaBase: number;
+  readonly shardBase: number;
+  readonly wholeBase: number;
+  /** The run of partial sums within a shard: offset in bytes, length in floats. */
+  readonly partials: { readonly offset: number; readonly count: number };
+}
+
+export interface PlacedProgram {
+  readonly entry: Entry;
+  readonly placement: Placement;
+  readonly emitted: readonly ProgramToEmit[];
+  readonly end: number;
+}
+
+/** An axis and the length of the segments it is cut into. */
+export interface Segments {
+  readonly axis: Axis;
+  readonly length: number;
+}
+
+/** What is the same for all programs: where parameters lie and end, and how many threads may have an arena. */
+export interface Ground {
+  readonly params: ReadonlyMap<string, PlacedParam>;
+  readonly paramEnd: number;
+  readonly threads: number;
+}
+
+export interface Layout {
+  readonly programs: ReadonlyMap<string, PlacedProgram>;
+  /** Undefined when every program has its plain form. */
+  readonly segments: Segments | undefined;
+  readonly end: number;
+}
+
+/** Sizes that tell a program how its axis is cut. */
+export function inSegments(sizes: AxisSizes, segments: Segments | undefined): AxisSizes {
+  if (segments === undefined) return sizes;
+  const { axis, length } = segments;
+  return { ...sizes, [segmentsOf(axis)]: Math.ceil((sizes[axis] ?? 1) / length), [segmentLength(axis)]: length };
+}
+
+/**
+ * Places every program in its plain form where that fits below `limit`, and the others in segments: of about √T steps, where the
+ * states at their borders and the values of one of them are balanced (Chen et al. 2016), or shorter ones if these do not fit.
+ * The smallest of all these layouts when none fits.
+ */
+export function layOut(
+  plain: ReadonlyMap<string, Entry>,
+  cutAlong: (axis: Axis) => ReadonlyMap<string, Entry> | undefined,
+  capacity: AxisSizes,
+  limit: number,
+  ground: Ground,
+): Layout {
+  const plainly = new Map([...plain].map(([name, entry]) => [name, placeProgram(name, entry, capacity, ground)]));
+  let smallest = together(plainly, undefined);
+  if (smallest.end <= limit) return smallest;
+  // The longest axis that can be cut; the rows of a batch have nothing in common that could be kept at a border.
+  const axes = Object.keys(capacity).filter((axis) => axis !== "batch" && capacity[axis]! > 1);
+  for (const axis of axes.sort((a, b) => capacity[b]! - capacity[a]!)) {
+    const pieces = cutAlong(axis);
+    if (pieces === undefined) continue;
+    for (let length = Math.ceil(Math.sqrt(capacity[axis]!)); length >= 1; length = Math.floor(length / 2)) {
+      const segments = { axis, length };
+      const programs = new Map(
+        [...plainly].map(([name, placed]) => {
+          const piece = placed.end > limit ? pieces.get(name) : undefined;
+          if (piece === undefined) return [name, placed];
+          const inPieces = placeProgram(name, piece, inSegments(capacity, segments), ground);
+          return [name, inPieces.end < placed.end ? inPieces : placed];
+        }),
+      );
+      const found = together(programs, segments);
+      if (found.end < smallest.end) smallest = found;
+      if (found.end <= limit) return found;
+    }
+    break;
+  }
+  return smallest;
+}
+
+function together(programs: ReadonlyMap<string, PlacedProgram>, segments: Segments | undefined): Layout {
+  return { programs, segments, end: Math.max(...[...programs.values()].map(({ end }) => end)) };
+}
+
+function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: Ground): PlacedProgram {
+  const batch = capacity["batch"] ?? 1;
+  const shards = entry.splits ? shardCount(batch) : 1;
+  const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch) } : capacity;
+  const rows = planMemory(entry.rows.plan, rowCapacity, placedParams(entry.rows, ground));
+  const shardBase = ground.paramEnd;
+  // The largest number of shards of any batch up to the capacity is that of the capacity.
+  const arenaBase = shardBase + shards * rows.shardBytes;
+  const partials = partialRun(entry, rows.addresses, rows.shardBytes);
+  const wholeParams = entry.whole === undefined ? new Map<BufferId, number>() : placedParams(entry.whole, ground);
+  // The sums of all shards lie where shard 0 had its own.
+  const summed = new Map(
+    [...entry.partials].flatMap(([partial, output]) => {
+      const input = entry.whole?.plan.inputs[partial];
+      return input === undefined ? [] : [[input, shardBase + rows.addresses[output]!] as const];
+    }),
+  );
+  const whole =
+    entry.whole === undefined
+      ? undefined
+      : planMemory(entry.whole.plan, capacity, new Map([...wholeParams, ...summed]));
+  const arenas = Math.min(ground.threads, shards) * rows.arenaBytes;
+  const staging = [...entry.rows.types.values()].map((type) => stagingBytes(type, rowCapacity));
+  const wholeStaging = [...(entry.whole?.types.values() ?? [])].map((type) => stagingBytes(type, capacity));
+  const room = Math.max(arenas, whole?.arenaBytes ?? 0, ...staging, ...wholeStaging);
+  const wholeBase = arenaBase + Math.ceil(room / 64) * 64;
+  const emitted: ProgramToEmit[] = [
+    { name, plan: entry.rows.plan, addresses: rows.addresses, absolute: new Set<BufferId>() },
+  ];
+  if (entry.whole !== undefined && whole !== undefined) {
+    emitted.push({
+      name: `${name}.whole`,
+      plan: entry.whole.plan,
+      addresses: whole.addresses,
+      absolute: new Set(summed.keys()),
+    });
+  }
+  const placement = {
+    rows: rows.addresses,
+    whole: whole?.addresses ?? [],
+    arenaBytes: rows.arenaBytes,
+    shardBytes: rows.shardBytes,
+    arenaBase,
+    shardBase,
+    wholeBase,
+    partials,
+  };
+  return { entry, placement, emitted, end: wholeBase + (whole?.shardBytes ?? 0) };
+}
+
+function placedParams({ plan }: Part, { params }: Ground): Map<BufferId, number> {
+  return new Map(Object.entries(plan.params).map(([param, buffer]) => [buffer, params.get(param)!.address]));
+}
+
+/** Partial sums are outputs of the rows, made one after the other, so they lie in one run. */
+function partialRun(entry: Entry, addresses: readonly number[], shardBytes: number): Placement["partials"] {
+  const starts = [...entry.partials.values()].map((buffer) => addresses[buffer]!);
+  if (starts.length === 0) return { offset: 0, count: 0 };
+  const offset = Math.min(...starts);
+  const behind = addresses.filter(
+    (address, buffer) => entry.rows.plan.buffers[buffer]!.role === "input" && address > offset,
+  );
+  return { offset, count: (Math.min(shardBytes, ...behind) - offset) / 4 };
+}
