@@ -23,6 +23,10 @@ const cosCoefficients = [0.041666668, -0.0013888888, 2.4800596e-5, -2.7300464e-7
 const ln2High = 0.693359375;
 const ln2Low = -2.1219444005469057e-4;
 
+/** Added to a number below 2²², it leaves no bits for fractions: the sum is rounded to a whole number, half to even. */
+const roundingShift = 1.5 * 2 ** 23;
+const roundingShiftBits = 0x4b400000;
+
 /** Table of every unary kind. `neg`, `abs`, `sqrt` and `floor` are single instructions and exact. */
 export const unaryEmitters: Readonly<Record<UnaryKind, Emit>> = {
   neg: (code, x) => void code.get(x).do("f32x4.neg"),
@@ -45,11 +49,12 @@ export const unaryEmitters: Readonly<Record<UnaryKind, Emit>> = {
 /** Within 1 unit in the last place. Overflows to infinity and underflows through the subnormals like the true function. */
 function exp(code: Code, x: Local): void {
   const clamped = code.local(v128);
-  code.get(x).f32x4(-105).do("f32x4.max").f32x4(89).do("f32x4.min").set(clamped);
-  const { q, n } = expm1Parts(code, clamped);
+  code.get(x).f32x4(-105).do("f32x4.pmax").f32x4(89).do("f32x4.pmin").set(clamped);
+  const { q, shifted } = expm1Parts(code, clamped);
   // 2ⁿ in two factors, because n itself reaches 128 and −151, beyond a single exponent.
-  const half = code.local(v128);
-  code.get(n).i32(1).do("i32x4.shr_s").set(half);
+  const [n, half] = [code.local(v128), code.local(v128)];
+  const bits = roundingShiftBits;
+  code.get(shifted).i32x4(bits, bits, bits, bits).do("i32x4.sub").tee(n).i32(1).do("i32x4.shr_s").set(half);
   powerOfTwo(code, () => code.get(half));
   code.get(q).f32x4(1).do("f32x4.add", "f32x4.mul");
   powerOfTwo(code, () => code.get(n).get(half).do("i32x4.sub"));
@@ -59,10 +64,10 @@ function exp(code: Code, x: Local): void {
 /** 1 / (1 + e⁻ˣ), within 3 units in the last place above −87; below, the result stays at about 6·10⁻³⁹. */
 function sigmoid(code: Code, x: Local): void {
   const clamped = code.local(v128);
-  code.get(x).do("f32x4.neg").f32x4(-87).do("f32x4.max").f32x4(88).do("f32x4.min").set(clamped);
-  const { q, n } = expm1Parts(code, clamped);
+  code.get(x).do("f32x4.neg").f32x4(-87).do("f32x4.pmax").f32x4(88).do("f32x4.pmin").set(clamped);
+  const { q, shifted } = expm1Parts(code, clamped);
   code.f32x4(1);
-  powerOfTwo(code, () => code.get(n));
+  powerOfTwo(code, () => code.get(shifted));
   code.get(q).f32x4(1).do("f32x4.add", "f32x4.mul").f32x4(1).do("f32x4.add", "f32x4.div");
 }
 
@@ -71,26 +76,30 @@ function tanh(code: Code, x: Local): void {
   const doubled = code.local(v128);
   const t = code.local(v128);
   // tanh rounds to ±1 beyond 9.02.
-  code.get(x).get(x).do("f32x4.add").f32x4(-18.5).do("f32x4.max").f32x4(18.5).do("f32x4.min").set(doubled);
-  const { q, n } = expm1Parts(code, doubled);
+  code.get(x).get(x).do("f32x4.add").f32x4(-18.5).do("f32x4.pmax").f32x4(18.5).do("f32x4.pmin").set(doubled);
+  const { q, shifted } = expm1Parts(code, doubled);
   const power = code.local(v128);
-  powerOfTwo(code, () => code.get(n));
+  powerOfTwo(code, () => code.get(shifted));
   code.tee(power).get(q).do("f32x4.mul").get(power).f32x4(1).do("f32x4.sub", "f32x4.add").tee(t);
   code.get(t).f32x4(2).do("f32x4.add", "f32x4.div");
 }
 
-/** x = n ln 2 + r with |r| ≤ ln 2 / 2; q = eʳ − 1. */
-function expm1Parts(code: Code, x: Local): { q: Local; n: Local } {
-  const [rounded, r, n, q] = [code.local(v128), code.local(v128), code.local(v128), code.local(v128)];
-  code.get(x).f32x4(Math.LOG2E).do("f32x4.mul", "f32x4.nearest").tee(rounded).do("i32x4.trunc_sat_f32x4_s").set(n);
+/**
+ * x = n ln 2 + r with |r| ≤ ln 2 / 2; q = eʳ − 1. The bits of `shifted` end in those of n. Where x is clamped, `pmin` and `pmax`
+ * keep NaN in their first operand like `min` and `max`, which take several instructions on x64; so does truncation.
+ */
+function expm1Parts(code: Code, x: Local): { q: Local; shifted: Local } {
+  const [rounded, r, shifted, q] = [code.local(v128), code.local(v128), code.local(v128), code.local(v128)];
+  code.get(x).f32x4(Math.LOG2E).do("f32x4.mul").f32x4(roundingShift).do("f32x4.add").tee(shifted);
+  code.f32x4(roundingShift).do("f32x4.sub").set(rounded);
   code.get(x).get(rounded).f32x4(ln2High).do("f32x4.mul", "f32x4.sub");
   code.get(rounded).f32x4(ln2Low).do("f32x4.mul", "f32x4.sub").set(r);
   polynomial(code, r, expm1Coefficients);
   code.get(r).do("f32x4.mul").get(r).do("f32x4.mul").get(r).do("f32x4.add").set(q);
-  return { q, n };
+  return { q, shifted };
 }
 
-/** 2ⁿ for −126 ≤ n ≤ 127, built from its exponent bits. */
+/** 2ⁿ for −126 ≤ n ≤ 127, built from its exponent bits: the lowest nine of n count, the rest falls out of the shift. */
 function powerOfTwo(code: Code, n: () => void): void {
   n();
   code.i32x4(127, 127, 127, 127).do("i32x4.add").i32(23).do("i32x4.shl");
