@@ -10,7 +10,7 @@ process.env["RECURRA_THREADS"] = "4";
 
 const inputSize = 24;
 
-function makeModel(threads: number | undefined, cell = lstm): Model {
+function makeModel(threads: number | undefined, cell = lstm, memoryLimit = 2 ** 31): Model {
   const layer = recurrent({ cell, hiddenSize: 40, depth: 2, dropout: 0.2, output: "last" });
   return new Model(
     {
@@ -21,7 +21,7 @@ function makeModel(threads: number | undefined, cell = lstm): Model {
       }),
       loss: ({ y }, inputs, scope) => mse(y!, inputs["y"]!, scope),
     },
-    { seed: 7, clipping: { norm: 1 }, ...(threads === undefined ? {} : { threads }) },
+    { seed: 7, clipping: { norm: 1 }, memoryLimit, ...(threads === undefined ? {} : { threads }) },
   );
 }
 
@@ -68,6 +68,16 @@ describe("threads", () => {
     }
     const [one, ...others] = models.map((model) => model.weights());
     for (const weights of others) for (const [name, values] of one!) expect(weights.get(name), name).toEqual(values);
+  });
+
+  it("cuts long sequences into the same segments for any number of threads, with the same bits", async () => {
+    const [one, four] = [1, undefined].map((threads) => makeModel(threads, lstm, 10_000_000)) as [Model, Model];
+    await join(four, 4);
+    const long = makeBatch(40, 200);
+    for (let step = 0; step < 4; step++) expect(four.trainStep(long, 1e-3)).toEqual(one.trainStep(long, 1e-3));
+    expect(one.footprint.segments).toEqual(four.footprint.segments);
+    expect(one.footprint.segments).toBeDefined();
+    for (const [name, values] of one.weights()) expect(four.weights().get(name), name).toEqual(values);
   });
 
   it("lets the workers take part in predictions too, with the same bits", async () => {

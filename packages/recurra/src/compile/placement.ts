@@ -26,6 +26,8 @@ export interface PlacedProgram {
   readonly placement: Placement;
   readonly emitted: readonly ProgramToEmit[];
   readonly end: number;
+  /** Where it would end with a thread for each shard: the form of a program is chosen by this, whatever threads there are. */
+  readonly widest: number;
 }
 
 /** An axis and the length of the segments it is cut into. */
@@ -46,6 +48,7 @@ export interface Layout {
   /** Undefined when every program has its plain form. */
   readonly segments: Segments | undefined;
   readonly end: number;
+  readonly widest: number;
 }
 
 /** Sizes that tell a program how its axis is cut. */
@@ -69,7 +72,7 @@ export function layOut(
 ): Layout {
   const plainly = new Map([...plain].map(([name, entry]) => [name, placeProgram(name, entry, capacity, ground)]));
   let smallest = together(plainly, undefined);
-  if (smallest.end <= limit) return smallest;
+  if (smallest.widest <= limit) return smallest;
   // The longest axis that can be cut; the rows of a batch have nothing in common that could be kept at a border.
   const axes = Object.keys(capacity).filter((axis) => axis !== "batch" && capacity[axis]! > 1);
   for (const axis of axes.sort((a, b) => capacity[b]! - capacity[a]!)) {
@@ -79,15 +82,15 @@ export function layOut(
       const segments = { axis, length };
       const programs = new Map(
         [...plainly].map(([name, placed]) => {
-          const piece = placed.end > limit ? pieces.get(name) : undefined;
+          const piece = placed.widest > limit ? pieces.get(name) : undefined;
           if (piece === undefined) return [name, placed];
           const inPieces = placeProgram(name, piece, inSegments(capacity, segments), ground);
-          return [name, inPieces.end < placed.end ? inPieces : placed];
+          return [name, inPieces.widest < placed.widest ? inPieces : placed];
         }),
       );
       const found = together(programs, segments);
-      if (found.end < smallest.end) smallest = found;
-      if (found.end <= limit) return found;
+      if (found.widest < smallest.widest) smallest = found;
+      if (found.widest <= limit) return found;
     }
     break;
   }
@@ -95,7 +98,9 @@ export function layOut(
 }
 
 function together(programs: ReadonlyMap<string, PlacedProgram>, segments: Segments | undefined): Layout {
-  return { programs, segments, end: Math.max(...[...programs.values()].map(({ end }) => end)) };
+  const placed = [...programs.values()];
+  const [end, widest] = [placed.map((one) => one.end), placed.map((one) => one.widest)];
+  return { programs, segments, end: Math.max(...end), widest: Math.max(...widest) };
 }
 
 function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: Ground): PlacedProgram {
@@ -145,7 +150,8 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
     wholeBase,
     partials,
   };
-  return { entry, placement, emitted, end: wholeBase + (whole?.shardBytes ?? 0) };
+  const end = wholeBase + (whole?.shardBytes ?? 0);
+  return { entry, placement, emitted, end, widest: end + Math.max(0, shards * rows.arenaBytes - room) };
 }
 
 function placedParams({ plan }: Part, { params }: Ground): Map<BufferId, number> {
