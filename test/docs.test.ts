@@ -56,6 +56,14 @@ describe("the examples", () => {
     for (const [, , , low, high] of months) expect(Number(low)).toBeLessThanOrEqual(Number(high));
   });
 
+  it("stream.mjs follows two signals a step at a time and goes on from a saved state", async () => {
+    const lines = await run("stream.mjs");
+    const [, first, second] = /^after 20 steps: (\S+) and (\S+)$/.exec(lines[0]!)!;
+    expect(Math.abs(Number(first) - 1)).toBeLessThan(0.5);
+    expect(Math.abs(Number(second) + 1)).toBeLessThan(0.5);
+    expect(lines[1]).toBe("84 bytes; the next step is the same");
+  });
+
   it("print-ir.mjs prints a legal program after every pass", async () => {
     const lines = await run("print-ir.mjs");
     expect(lines.map((text) => /^== after: (.*)$/m.exec(text)?.[1])).toEqual([
@@ -79,6 +87,7 @@ describe("the examples", () => {
       "forecast.mjs",
       "long-sequence.mjs",
       "print-ir.mjs",
+      "stream.mjs",
       "unequal-lengths.mjs",
     ]);
   });

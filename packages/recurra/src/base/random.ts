@@ -87,7 +87,7 @@ function folded(seed: number): number {
   return seed ^ Math.imul(Math.floor(seed / 2 ** 32) >>> 0, 0x9e3779b9);
 }
 
-function hashLabel(seed: number, label: string): number {
+export function hashLabel(seed: number, label: string): number {
   let hash = mix32(folded(seed)) ^ 0x811c9dc5;
   for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 0x01000193);
   return mix32(hash) >>> 0;

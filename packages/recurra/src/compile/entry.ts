@@ -54,7 +54,8 @@ function partOf(program: Program): Part {
   return { plan, types };
 }
 
-function axesOf({ graph }: Program): readonly Axis[] {
+/** Axes of everything in a program, bodies of scans aside. */
+export function axesOf({ graph }: Program): readonly Axis[] {
   const axes = new Set<Axis>();
   for (const [id, node] of graph.nodes.entries()) {
     if (node.kind === "scan") axes.add(node.axis);

@@ -35,4 +35,5 @@ export {
   stepwise,
   warmUp,
 } from "../train/schedules.ts";
+export { Stream, type StreamOptions } from "../train/stream.ts";
 export { meanLoss, type Samples, type TrainEvent, type TrainOptions, train } from "../train/train.ts";

@@ -134,7 +134,7 @@ export function rebuild(
 }
 
 /** The nodes that `roots` need, themselves included. */
-export function reachable(graph: Graph, roots: Iterable<NodeId>): Set<NodeId> {
+export function reachable(graph: Pick<Graph, "nodes">, roots: Iterable<NodeId>): Set<NodeId> {
   const seen = new Set<NodeId>();
   const pending = [...roots];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {

@@ -24,8 +24,16 @@ export interface BinaryNode {
 export type Node =
   // Leaves.
   | { readonly kind: "input"; readonly name: string; readonly type: TensorType }
-  /** Persistent storage: weights and optimizer state. Read at the start of a call; updates are written at its end. */
-  | { readonly kind: "param"; readonly name: string; readonly shape: readonly number[] }
+  /**
+   * Persistent storage: weights, optimizer state, and with `axes` the states of a stream. Read at the start of a call; updates are
+   * written at its end.
+   */
+  | {
+      readonly kind: "param";
+      readonly name: string;
+      readonly shape: readonly number[];
+      readonly axes?: readonly Axis[];
+    }
   | { readonly kind: "literal"; readonly value: number }
   /** The position along an axis, or along the last feature dimension of `size`. */
   | { readonly kind: "iota"; readonly along: Axis | { readonly size: number } }

@@ -28,7 +28,7 @@ export function inferType(node: Node, source: TypeSource): TensorType {
     case "captured":
       return node.type;
     case "param":
-      return { axes: [], shape: node.shape };
+      return { axes: node.axes ?? [], shape: node.shape };
     case "literal":
     case "step":
       return scalarType;

@@ -17,8 +17,9 @@ export function verify(program: Program): void {
   for (const [name, id] of Object.entries(program.updates)) {
     const param = program.graph.nodes.find((node) => node.kind === "param" && node.name === name);
     if (param === undefined || param.kind !== "param") fail(`update of "${name}", which is no parameter`);
-    else if (!sameType({ axes: [], shape: param.shape }, program.graph.types[id]!)) {
-      fail(`update of "${name}" [${param.shape.join(", ")}] with ${formatType(program.graph.types[id]!)}`);
+    else {
+      const [own, given] = [{ axes: param.axes ?? [], shape: param.shape }, program.graph.types[id]!];
+      if (!sameType(own, given)) fail(`update of "${name}" ${formatType(own)} with ${formatType(given)}`);
     }
   }
 }

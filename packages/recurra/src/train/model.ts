@@ -17,6 +17,7 @@ import {
   stateName,
   type Watch,
 } from "./programs.ts";
+import { Stream, type StreamOptions } from "./stream.ts";
 
 /** One batch: the size of every axis, and the numbers of every input as [batch, time, features]. */
 export interface Batch {
@@ -93,6 +94,7 @@ export class Model {
   readonly accumulation: boolean;
   readonly #executable: Executable;
   readonly #averaging: { readonly decayAt: (step: number) => number } | undefined;
+  readonly #strict: boolean;
   #steps = 0;
 
   constructor(network: Network, options: ModelOptions = {}) {
@@ -103,6 +105,7 @@ export class Model {
     const training = { optimizer, clipping, averaging, accumulation: this.accumulation };
     const programs = buildPrograms(network, training, watch);
     const { parameters, predict, evaluate, train, apply, inSegments } = programs;
+    this.#strict = strict;
     this.network = network;
     this.seed = seed;
     this.optimizer = optimizer;
@@ -143,6 +146,15 @@ export class Model {
     return Object.fromEntries(
       this.#executable.outputs("predict").map((name) => [name, this.#executable.output("predict", name, batch.sizes)]),
     );
+  }
+
+  /**
+   * The network as it is now, to be advanced one timestep at a time. Later changes of the weights do not reach the stream.
+   * @throws UnsupportedError when an output needs later timesteps: layers that run backward, sums over all of time.
+   */
+  stream(options: StreamOptions = {}): Stream {
+    const source = { network: this.network, parameters: this.parameters, weights: this.weights() };
+    return new Stream({ ...source, seed: this.maskSeed(), strict: this.#strict }, options);
   }
 
   /** The loss without dropout. */

@@ -132,6 +132,32 @@ export interface TracedNetwork {
 
 /** The equations of a network, before any pass; `training` turns dropout and its kind on. */
 export function traceNetwork(network: Network, training: boolean): TracedNetwork {
+  const { trace, scope, inputs, outputs } = traceForward(network, training);
+  const loss = network.loss(outputs, inputs, scope);
+  const carried = Object.fromEntries(
+    Object.keys(network.state ?? {}).map((name) => [stateName(name), outputs[name]!.id]),
+  );
+  const graph = trace.builder.finish();
+  return {
+    parameters: scope.parameters,
+    outputs: { graph, outputs: idsOf(outputs), updates: {} },
+    loss: { graph, outputs: { loss: loss.id, ...carried }, updates: {} },
+    stateNames: trace.stateNames,
+  };
+}
+
+/** What a network computes, without dropout and loss. Every row is as long as the axis `full`, whatever lengths it may be fed. */
+export function forwardProgram(network: Network, full: Axis): Program {
+  const variableLengths = (network.variableLengths ?? []).filter((axis) => axis !== full);
+  const { trace, outputs } = traceForward({ ...network, variableLengths }, false);
+  return { graph: trace.builder.finish(), outputs: idsOf(outputs), updates: {} };
+}
+
+function idsOf(tensors: Tensors): Readonly<Record<string, NodeId>> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.id]));
+}
+
+function traceForward(network: Network, training: boolean) {
   const trace = new Trace();
   const axes = network.variableLengths ?? [];
   const lengths = Object.fromEntries(
@@ -151,16 +177,7 @@ export function traceNetwork(network: Network, training: boolean): TracedNetwork
   for (const [name, type] of states) inputs[name] = trace.input(stateName(name), type);
   const outputs = network.forward(inputs, scope);
   checkStates(outputs, states);
-  const loss = network.loss(outputs, inputs, scope);
-  const carried = Object.fromEntries(states.map(([name]) => [stateName(name), outputs[name]!.id]));
-  const graph = trace.builder.finish();
-  const ids = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tensor.id]));
-  return {
-    parameters: scope.parameters,
-    outputs: { graph, outputs: ids, updates: {} },
-    loss: { graph, outputs: { loss: loss.id, ...carried }, updates: {} },
-    stateNames: trace.stateNames,
-  };
+  return { trace, scope, inputs, outputs };
 }
 
 /** The name under which a carried state is fed, and its next value read. */

@@ -14,7 +14,7 @@ const alignment = 64;
 
 /**
  * Places the buffers of one program: inputs and outputs one behind the other, temporaries by lifetime. `placed` gives the
- * addresses of buffers that lie elsewhere (parameters). `capacity` is the largest size of each axis.
+ * addresses of buffers that lie elsewhere: parameters, and what is kept between calls. `capacity` is the largest size of each axis.
  */
 export function planMemory(plan: Plan, capacity: AxisSizes, placed: ReadonlyMap<BufferId, number>): MemoryPlan {
   const addresses: number[] = [];
@@ -37,7 +37,7 @@ export function planMemory(plan: Plan, capacity: AxisSizes, placed: ReadonlyMap<
   const lifetimes = lifetimesOf(plan);
   const active: { readonly last: number; readonly from: number; readonly to: number }[] = [];
   const order = [...lifetimes.entries()]
-    .filter(([id]) => plan.buffers[id]!.role === "temporary")
+    .filter(([id]) => plan.buffers[id]!.role === "temporary" && !placed.has(id))
     .sort(([, a], [, b]) => a.first - b.first);
   for (const [id, { first, last }] of order) {
     for (let i = active.length - 1; i >= 0; i--) if (active[i]!.last < first) active.splice(i, 1);
