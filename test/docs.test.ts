@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { numberIn, runExample } from "./support/examples.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -18,13 +19,13 @@ describe("the examples", () => {
   });
 
   it("custom-cell.mjs teaches a cell that is not built in to remember", async () => {
-    const lines = await run("custom-cell.mjs");
+    const lines = await runExample("custom-cell.mjs");
     expect(lines[0]).toMatch(/^593 parameters: 0\.mgu\.0\.forward\.W\.f, /);
     expect(numberIn(lines.at(-1), /: (\d+) of 1000/)).toBeGreaterThan(990);
   });
 
   it("unequal-lengths.mjs learns from batches whose padding is NaN", async () => {
-    const lines = await run("unequal-lengths.mjs");
+    const lines = await runExample("unequal-lengths.mjs");
     expect(numberIn(lines[0], /loss ([\d.]+)/)).toBeGreaterThan(0.6);
     expect(numberIn(lines.at(-1), /^(\d+) of 500/)).toBeGreaterThan(450);
   });
@@ -43,7 +44,7 @@ describe("the examples", () => {
         tasks.trainForecaster(table, { ...options, epochs: 2, window: "standard" }, control);
       return { ...tasks, trainForecaster };
     });
-    const lines = await run("forecast.mjs");
+    const lines = await runExample("forecast.mjs");
     expect(lines.slice(0, 2).map((line) => line.replace(/[\d.]+$/, "…"))).toEqual([
       "epoch 1: validation loss …",
       "epoch 2: validation loss …",
@@ -65,7 +66,7 @@ describe("the examples", () => {
   });
 
   it("print-ir.mjs prints a legal program after every pass", async () => {
-    const lines = await run("print-ir.mjs");
+    const lines = await runExample("print-ir.mjs");
     expect(lines.map((text) => /^== after: (.*)$/m.exec(text)?.[1])).toEqual([
       "trace",
       "gates side by side",
@@ -206,20 +207,6 @@ function pagesIn(folder: string): string[] {
 }
 
 /** Runs an example on the library's sources and returns what it printed. */
-async function run(file: string): Promise<string[]> {
-  const log = vi.mocked(console.log).mockImplementation(() => {});
-  try {
-    await import(/* @vite-ignore */ join(root, "examples", file));
-    return log.mock.calls.map((words) => words.join(" "));
-  } finally {
-    log.mockClear();
-  }
-}
-
-function numberIn(line: string | undefined, pattern: RegExp): number {
-  return Number(pattern.exec(line ?? "")?.[1] ?? Number.NaN);
-}
-
 interface Snippet {
   readonly language: string;
   /** The line above it. */

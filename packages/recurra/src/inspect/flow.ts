@@ -52,11 +52,10 @@ export function inspectGradients(model: Model, batch: Batch, options: InspectOpt
   }
   const loss = executable.scalar("inspect", "loss");
   const flows = layers.map((layer) => layerFlow(layer, batch, read, squares, directions));
-  const changes = [...parameters].map(([name, output]) => ({
-    name,
-    weightNorm: norm(weights.get(name)!),
-    gradientNorm: norm(read(output)),
-  }));
+  const changes = [...parameters].map(([name, output]) => {
+    const gradient = read(output);
+    return { name, weightNorm: norm(weights.get(name)!), gradientNorm: norm(gradient), gradient };
+  });
   return { loss, layers: flows, parameters: changes, findings: diagnoseFlow(loss, flows) };
 }
 

@@ -41,6 +41,8 @@ export interface ParameterFlow {
   /** ‖W‖ and ‖∂L/∂W‖ (Frobenius). */
   readonly weightNorm: number;
   readonly gradientNorm: number;
+  /** ∂L/∂W, row-major. */
+  readonly gradient: Float32Array;
 }
 
 export interface GradientFlow {
