@@ -31,7 +31,7 @@ describe("the examples", () => {
   });
 
   it("long-sequence.mjs trains on 10,000 steps in segments", async () => {
-    const lines = await run("long-sequence.mjs");
+    const lines = await runExample("long-sequence.mjs");
     expect(numberIn(lines[4], /loss ([\d.]+)/)).toBeLessThan(0.5 * numberIn(lines[0], /loss ([\d.]+)/));
     expect(lines.at(-1)).toBe("10000 steps in 0.6 MiB: segments of 100 steps");
   });

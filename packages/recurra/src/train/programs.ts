@@ -335,10 +335,15 @@ function update(
       updates[averageName(name)] = guarded(add(mul(decay, average), mul(sub(1, decay), next.weight)), average);
     }
     for (const [accumulator, old] of Object.entries(accumulators)) {
-      updates[accumulatorName(accumulator, name)] = guarded(next.accumulators[accumulator]!, old);
+      updates[accumulatorName(accumulator, name)] = guarded(withoutTraces(next.accumulators[accumulator]!), old);
     }
   });
   return { norm, updates };
+}
+
+/** Averages of a gradient that has become 0 shrink for ever; below the normal numbers, where arithmetic is slow, they are 0. */
+function withoutTraces(x: Tensor): Tensor {
+  return select(less(abs(x), 2 ** -126), 0, x);
 }
 
 /** An output that holds indices: of the rows of a table, or of classes. */
