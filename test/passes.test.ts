@@ -46,8 +46,8 @@ describe.each(kinds)("the passes keep the values of a program with %s", (kind) =
     const before = keepsValues(program, feeds, sizes, beforeGradient);
     // Pruning may have dropped leaves: the gradient is taken of those that are left.
     const whole = withGradients(before);
-    keepsValues(whole, feeds, sizes, [...afterGradient, ...beforePlan]);
-    keepsValues(program, feeds, sizes, beforePlan);
+    keepsValues(whole, feeds, sizes, [...afterGradient, ...beforePlan(undefined)]);
+    keepsValues(program, feeds, sizes, beforePlan(undefined));
   });
 });
 
@@ -65,8 +65,8 @@ describe("the passes keep values and gradients of recurrent layers", () => {
       tolerances.float64,
       "gradient before and after",
     );
-    const after = keepsValues(early, feeds, at, [...afterGradient, ...beforePlan]);
-    keepsValues(late, feeds, at, [...beforeGradient, ...afterGradient, ...beforePlan]);
+    const after = keepsValues(early, feeds, at, [...afterGradient, ...beforePlan(undefined)]);
+    keepsValues(late, feeds, at, [...beforeGradient, ...afterGradient, ...beforePlan(undefined)]);
     expect(leaves(after, at).size).toBeGreaterThan(2);
   });
 });

@@ -413,7 +413,7 @@ it("a program of one step is legal and has no scan left", () => {
     const { step, begin } = oneStep(program, "time");
     for (const part of [step, begin]) {
       verify(part);
-      verify(runPasses(runPasses(part, beforeGradient), beforePlan));
+      verify(runPasses(runPasses(part, beforeGradient), beforePlan(undefined)));
     }
     expect(
       step.graph.nodes.some(({ kind }) => kind === "scan"),

@@ -166,7 +166,7 @@ function compareLoops(plan: Plan, sizes: AxisSizes, seed: number, set: string): 
 }
 
 function planOf(program: Program): Plan {
-  return lower(runPasses(program, beforePlan));
+  return lower(runPasses(program, beforePlan(undefined)));
 }
 
 function training(cell: typeof lstm, hidden: number): Plan {

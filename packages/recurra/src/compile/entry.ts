@@ -2,13 +2,16 @@
 import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
+import { aliveAxis, type Packing, packedAxis } from "../base/packing.ts";
 import { type Axis, type AxisSizes, orderAxes, segmentLength, sizeOf, type TensorType } from "../base/shapes.ts";
 import { type NodeId, operands, type Program } from "../ir/nodes.ts";
+import { choosePacking } from "../optimize/packing.ts";
 import { partialName, splitBatch } from "../optimize/split.ts";
 import { beforePlan, runPasses } from "./pipeline.ts";
 
 export interface Part {
   readonly plan: Plan;
+  readonly packing: Packing | undefined;
   readonly types: ReadonlyMap<BufferId, TensorType>;
 }
 
@@ -17,6 +20,8 @@ export interface Entry {
   readonly whole: Part | undefined;
   /** Whether rows may be computed shard by shard. */
   readonly splits: boolean;
+  /** Why the rows are not packed, though scans have lengths; empty where none has, or where they are. */
+  readonly notPacked: string;
   /** Partial sums by name: the output of the rows. */
   readonly partials: ReadonlyMap<string, BufferId>;
   readonly outputs: readonly string[];
@@ -25,25 +30,27 @@ export interface Entry {
 
 export function makeEntry(program: Program): Entry {
   const split = splitBatch(program);
-  const rowsProgram = runPasses(split?.rows ?? program, beforePlan);
-  const wholeProgram = split?.whole === undefined ? undefined : runPasses(split.whole, beforePlan);
-  const rows = partOf(rowsProgram);
+  const choice = choosePacking(split?.rows ?? program);
+  const packing = "axis" in choice ? choice : undefined;
+  const rows = partOf(runPasses(split?.rows ?? program, beforePlan(packing)), packing);
+  const wholeProgram = split?.whole === undefined ? undefined : runPasses(split.whole, beforePlan(undefined));
   const partials = new Map<string, BufferId>();
   for (let i = 0; split !== undefined && rows.plan.outputs[partialName(i)] !== undefined; i++) {
     partials.set(partialName(i), rows.plan.outputs[partialName(i)]!);
   }
   return {
     rows,
-    whole: wholeProgram === undefined ? undefined : partOf(wholeProgram),
+    whole: wholeProgram === undefined ? undefined : partOf(wholeProgram, undefined),
     splits: split !== undefined,
+    notPacked: "axis" in choice ? "" : choice.reason,
     partials,
     outputs: Object.keys(program.outputs),
     axes: axesOf(program),
   };
 }
 
-function partOf(program: Program): Part {
-  const plan = lower(program);
+function partOf(program: Program, packing: Packing | undefined): Part {
+  const plan = lower(program, packing);
   const types = new Map<BufferId, TensorType>();
   for (const node of program.graph.nodes) {
     const buffer = node.kind === "input" ? plan.inputs[node.name] : undefined;
@@ -51,7 +58,7 @@ function partOf(program: Program): Part {
   }
   for (const [name, id] of Object.entries<NodeId>(program.outputs))
     types.set(plan.outputs[name]!, program.graph.types[id]!);
-  return { plan, types };
+  return { plan, types, packing };
 }
 
 /** Axes of everything in a program, bodies of scans aside. */
@@ -85,6 +92,18 @@ export function placeParams(entries: readonly Entry[]): { params: Map<string, Pl
     }
   }
   return { params, end };
+}
+
+/** The sizes that go with packed rows: `packedRows` in all, of `steps` steps. */
+export function withPackedSizes(
+  sizes: AxisSizes,
+  packing: Packing | undefined,
+  packedRows = (sizes["batch"] ?? 1) * (packing === undefined ? 1 : sizeOf(packing.axis, sizes)),
+): AxisSizes {
+  if (packing === undefined) return sizes;
+  const { axis } = packing;
+  const steps = sizeOf(axis, sizes);
+  return { ...sizes, [packedAxis(axis)]: packedRows, [aliveAxis(axis)]: steps === 0 ? 0 : packedRows / steps };
 }
 
 /** Multiplications and additions of the matrix products of a plan. */

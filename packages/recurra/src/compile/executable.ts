@@ -11,6 +11,7 @@ import {
 import type { BufferId } from "../backends/wasm/plan.ts";
 import type { Arithmetic } from "../backends/wasm/tile.ts";
 import { InternalError, OptionError, ShapeError, UnsupportedError } from "../base/errors.ts";
+import { isPackedType } from "../base/packing.ts";
 import {
   type Axis,
   type AxisSizes,
@@ -22,12 +23,30 @@ import {
   type TensorType,
 } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
-import { type Entry, makeEntry, operationsOf, type Part, type PlacedParam, placeParams } from "./entry.ts";
+import {
+  type Entry,
+  makeEntry,
+  operationsOf,
+  type Part,
+  type PlacedParam,
+  placeParams,
+  withPackedSizes,
+} from "./entry.ts";
 import { type KernelSet, type NativeKernels, nativeImports, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
 import { inSegments, type Layout, layOut, type Placement, type Segments } from "./placement.ts";
+import { orderRows, type ShardOrder } from "./rowOrder.ts";
 import { shardCount, shardRows, sumTree } from "./shards.ts";
-import { type Numbers, type Place, readTensor, writeTensor } from "./tensors.ts";
+import {
+  type Numbers,
+  type Place,
+  readPacked,
+  readSorted,
+  readTensor,
+  writePacked,
+  writeSorted,
+  writeTensor,
+} from "./tensors.ts";
 import { type ThreadPool, threadPool } from "./threads.ts";
 
 export interface CompileOptions {
@@ -65,6 +84,12 @@ const mostMemory = 2 ** 32;
 /** Without a limit of the caller's, values of long sequences are computed again rather than kept in more than half of it. */
 const enoughMemory = mostMemory / 2;
 
+/** How a packed program that was called held its rows. */
+interface CalledOrder {
+  readonly shards: readonly ShardOrder[];
+  readonly steps: number;
+}
+
 /** Below this many floating-point operations, some microseconds, a call stays on one thread untried. */
 const fewOperations = 5e5;
 
@@ -87,6 +112,7 @@ export class Executable {
   #layout: Layout;
   /** Whose sizes the module's functions are called with, in this order. */
   #moduleAxes: readonly Axis[] = [];
+  readonly #orders = new Map<string, CalledOrder>();
   #module: WebAssembly.Module | undefined;
   #instance: Instantiated | undefined;
   #loops: readonly Int32Array[] = [];
@@ -142,6 +168,12 @@ export class Executable {
     };
   }
 
+  /** Of a program with lengths: the axis whose padding costs nothing, or why all steps of all rows are computed. */
+  packing(program: string): { readonly axis: Axis } | { readonly reason: string } {
+    const { rows, notPacked } = this.#known(program, this.#layout.programs).entry;
+    return rows.packing === undefined ? { reason: notPacked } : { axis: rows.packing.axis };
+  }
+
   /** A live view of a parameter. It is valid until the next call with larger sizes. */
   param(name: string): Float32Array<ArrayBuffer> {
     const found = this.#params.get(name);
@@ -160,7 +192,8 @@ export class Executable {
     const { entry, placement } = this.#known(name, this.#layout.programs);
     const { programs, addTo } = this.#instance!;
     const shards = this.#shards(entry, sizes);
-    for (let shard = 0; shard < shards; shard++) this.#feedShard(entry, placement, shard, shards, sizes, inputs);
+    this.#orderRows(name, entry, shards, sizes, inputs);
+    for (let shard = 0; shard < shards; shard++) this.#feedShard(name, entry, placement, shard, shards, sizes, inputs);
     this.#runShards(name, entry, placement, shards, sizes);
     for (const [into, from] of sumTree(entry.whole === undefined ? 1 : shards)) {
       const at = (shard: number) => placement.shardBase + shard * placement.shardBytes + placement.partials.offset;
@@ -205,11 +238,19 @@ export class Executable {
     const type = entry.rows.types.get(buffer)!;
     const result = new Float32Array(elementCount(type, sizes));
     const shards = type.axes.includes("batch") ? this.#shards(entry, sizes) : 1;
+    const called = type.axes.includes("batch") ? this.#orders.get(program) : undefined;
     for (let shard = 0; shard < shards; shard++) {
       const { first, own } = shardSizes(sizes, shards, shard);
       const address = placement.shardBase + shard * placement.shardBytes + placement.rows[buffer]!;
+      const order = called?.shards[shard];
+      if (called !== undefined && order !== undefined && isPackedType(type, entry.rows.packing!.axis)) {
+        const features = product(type.shape);
+        readPacked(this.#floats(address, order.packedRows * features), result, called.steps, order, features);
+        continue;
+      }
       const perRow = elementCount(type, { ...sizes, batch: 1 });
-      readTensor(this.#place(placement, address), result, first * perRow, type, own);
+      if (order !== undefined) readSorted(this.#floats(address, elementCount(type, own)), result, order, type, own);
+      else readTensor(this.#place(placement, address), result, first * perRow, type, own);
     }
     return result;
   }
@@ -234,7 +275,26 @@ export class Executable {
     return splits ? shardCount(sizes["batch"] ?? 1) : 1;
   }
 
+  /** Sorts the rows of a packed program, for this call and for reading its outputs. */
+  #orderRows(
+    name: string,
+    { rows: { packing } }: Entry,
+    shards: number,
+    sizes: AxisSizes,
+    inputs: Readonly<Record<string, Numbers>>,
+  ): void {
+    this.#orders.delete(name);
+    if (packing === undefined) return;
+    const given = inputs[packing.lengths];
+    const type = { axes: ["batch"], shape: [1] };
+    if (given === undefined || given.length !== elementCount(type, sizes))
+      throw wrongInput(packing.lengths, given, type, sizes);
+    const steps = sizeOf(packing.axis, sizes);
+    this.#orders.set(name, { shards: orderRows(given, steps, shards), steps });
+  }
+
   #feedShard(
+    name: string,
     entry: Entry,
     placement: Placement,
     shard: number,
@@ -244,8 +304,17 @@ export class Executable {
   ): void {
     const { first, own } = shardSizes(sizes, shards, shard);
     const base = placement.shardBase + shard * placement.shardBytes;
+    const order = this.#orders.get(name)?.shards[shard];
+    const { packed } = entry.rows.plan;
+    if (order !== undefined && packed !== undefined) {
+      const { firstRows, positions, packedRows } = order;
+      this.#ints(base + placement.rows[packed.steps]!, firstRows.length + 2).set([packedRows, firstRows.length - 1]);
+      this.#ints(base + placement.rows[packed.steps]! + 8, firstRows.length).set(firstRows);
+      this.#ints(base + placement.rows[packed.positions]!, positions.length).set(positions);
+    }
     for (const [input, buffer] of Object.entries(entry.rows.plan.inputs)) {
-      this.#write(entry.rows, placement, buffer, base + placement.rows[buffer]!, input, inputs, sizes, { first, own });
+      const rows = { first, own, order };
+      this.#write(entry.rows, placement, buffer, base + placement.rows[buffer]!, input, inputs, sizes, rows);
     }
   }
 
@@ -257,19 +326,28 @@ export class Executable {
     input: string,
     inputs: Readonly<Record<string, Numbers>>,
     sizes: AxisSizes,
-    shard = { first: 0, own: sizes },
+    shard: ShardRows = { first: 0, own: sizes, order: undefined },
   ): void {
     const type = part.types.get(buffer)!;
     const given = inputs[input];
     if (given === undefined || given.length !== elementCount(type, sizes)) throw wrongInput(input, given, type, sizes);
+    const { order } = shard;
+    if (order !== undefined && part.packing !== undefined && isPackedType(type, part.packing.axis)) {
+      const features = product(type.shape);
+      const steps = sizeOf(part.packing.axis, sizes);
+      writePacked(this.#floats(address, order.packedRows * features), given, steps, order, features);
+      return;
+    }
     const perRow = type.axes.includes("batch") ? elementCount(type, { ...sizes, batch: 1 }) : 0;
-    writeTensor(this.#place(placement, address), given, shard.first * perRow, type, shard.own);
+    if (order !== undefined && perRow > 0)
+      writeSorted(this.#floats(address, elementCount(type, shard.own)), given, order, type, shard.own);
+    else writeTensor(this.#place(placement, address), given, shard.first * perRow, type, shard.own);
   }
 
   #runShards(name: string, entry: Entry, placement: Placement, shards: number, sizes: AxisSizes): void {
     const program = this.#instance!.programs.get(name)!;
     const { arenaBase, arenaBytes, shardBase, shardBytes } = placement;
-    const operations = operationsOf(entry.rows.plan, inSegments(sizes, this.#layout.segments));
+    const operations = this.#operations(name, entry, sizes);
     const ready = operations < fewOperations ? 1 : Math.min(shards, this.#threads(shards));
     const pace = ready === 1 ? undefined : this.#paceOf(name, operations);
     const threads = pace?.next() === true ? ready : 1;
@@ -328,6 +406,11 @@ export class Executable {
       forgetWithOwner.register(this, { pool: this.#pool, model: this.#registered }, this);
     }
     return this.threadsReady;
+  }
+
+  #operations(name: string, { rows: { plan, packing } }: Entry, sizes: AxisSizes): number {
+    const packedRows = this.#orders.get(name)?.shards.reduce((sum, shard) => sum + shard.packedRows, 0);
+    return operationsOf(plan, withPackedSizes(inSegments(sizes, this.#layout.segments), packing, packedRows));
   }
 
   #ensure(sizes: AxisSizes): void {
@@ -389,9 +472,20 @@ export class Executable {
     };
   }
 
+  #ints(address: number, length: number): Int32Array {
+    return new Int32Array(this.#memory.buffer, address, length);
+  }
+
   #floats(address: number, length: number): Float32Array<ArrayBuffer> {
     return new Float32Array(this.#memory.buffer as ArrayBuffer, address, length); // Shared or not, it is used alike.
   }
+}
+
+/** The part of a batch that a shard holds: rows behind each other, or these in their order. */
+interface ShardRows {
+  readonly first: number;
+  readonly own: AxisSizes;
+  readonly order: ShardOrder | undefined;
 }
 
 /** Workers forget a model when nobody holds it any more. */

@@ -1,8 +1,10 @@
 /** Every pass, in order. The only place that knows them all. */
 
+import type { Packing } from "../base/packing.ts";
 import type { Program } from "../ir/nodes.ts";
 import { hoist } from "../optimize/hoist.ts";
 import { lowerMeaning } from "../optimize/meaning.ts";
+import { withoutMasks } from "../optimize/packing.ts";
 import { prune } from "../optimize/prune.ts";
 import type { Pass } from "../optimize/rewrite.ts";
 import { sideBySide } from "../optimize/sideBySide.ts";
@@ -27,7 +29,11 @@ export const afterGradient: readonly NamedPass[] = [
 ];
 
 /** What the WebAssembly backend wants spelled out. */
-export const beforePlan: readonly NamedPass[] = [{ name: "lower meaning", pass: lowerMeaning }];
+export function beforePlan(packing: Packing | undefined): readonly NamedPass[] {
+  const meaning = { name: "lower meaning", pass: lowerMeaning(packing?.axis) };
+  if (packing === undefined) return [meaning];
+  return [{ name: "take masks out", pass: (program) => withoutMasks(program, packing) }, meaning];
+}
 
 /** `watch` sees the program after each pass, by the pass's name. */
 export function runPasses(

@@ -3,7 +3,7 @@ import type { ProgramToEmit } from "../backends/wasm/emit.ts";
 import { planMemory } from "../backends/wasm/memory.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
 import { type Axis, type AxisSizes, segmentLength, segmentsOf } from "../base/shapes.ts";
-import type { Entry, Part, PlacedParam } from "./entry.ts";
+import { type Entry, type Part, type PlacedParam, withPackedSizes } from "./entry.ts";
 import { largestShard, shardCount } from "./shards.ts";
 import { stagingBytes } from "./tensors.ts";
 
@@ -107,7 +107,8 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
   const batch = capacity["batch"] ?? 1;
   const shards = entry.splits ? shardCount(batch) : 1;
   const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch) } : capacity;
-  const rows = planMemory(entry.rows.plan, rowCapacity, placedParams(entry.rows, ground));
+  const packed = withPackedSizes(rowCapacity, entry.rows.packing);
+  const rows = planMemory(entry.rows.plan, packed, placedParams(entry.rows, ground));
   const shardBase = ground.paramEnd;
   // The largest number of shards of any batch up to the capacity is that of the capacity.
   const arenaBase = shardBase + shards * rows.shardBytes;

@@ -85,7 +85,7 @@ function checkSizes(axes: readonly Axis[], sizes: AxisSizes): void {
 }
 
 function optimized(program: Program): Program {
-  return runPasses(runPasses(program, beforeGradient), beforePlan);
+  return runPasses(runPasses(program, beforeGradient), beforePlan(undefined));
 }
 
 interface Place {

@@ -1,5 +1,6 @@
 /** Between the callers' order of numbers, [batch, time, features], and the memory's, in which the last axis is outermost. */
 import { type AxisSizes, elementCount, product, sizeOf, type TensorType } from "../base/shapes.ts";
+import type { ShardOrder } from "./rowOrder.ts";
 
 /** Numbers in the order of the printed type: [batch, time, features]. */
 export type Numbers = Float32Array | Float64Array | readonly number[];
@@ -48,6 +49,34 @@ export function readTensor(place: Place, target: Float32Array, from: number, typ
   }
 }
 
+/** Writes these rows of a tensor with a batch axis, in their order. */
+export function writeSorted(
+  target: Float32Array,
+  source: Numbers,
+  { positions }: ShardOrder,
+  type: TensorType,
+  sizes: AxisSizes,
+): void {
+  const visit = (inCallers: number, inMemory: number, features: number) => {
+    for (let i = 0; i < features; i++) target[inMemory + i] = source[inCallers + i]!;
+  };
+  eachRow(type, sizes, visit, positions);
+}
+
+/** Reads into these rows of a tensor with a batch axis. */
+export function readSorted(
+  memory: Float32Array,
+  target: Float32Array,
+  { positions }: ShardOrder,
+  type: TensorType,
+  sizes: AxisSizes,
+): void {
+  const visit = (inCallers: number, inMemory: number, features: number) => {
+    for (let i = 0; i < features; i++) target[inCallers + i] = memory[inMemory + i]!;
+  };
+  eachRow(type, sizes, visit, positions);
+}
+
 /** Bytes that `Place.staging` needs for a tensor of this type. */
 export function stagingBytes(type: TensorType, sizes: AxisSizes): number {
   return type.axes.length === 2 ? 4 * elementCount(type, sizes) : 0;
@@ -62,6 +91,7 @@ function eachRow(
   type: TensorType,
   sizes: AxisSizes,
   visit: (inCallers: number, inMemory: number, features: number) => void,
+  positions?: Int32Array,
 ): void {
   const features = product(type.shape);
   const counts = type.axes.map((axis) => sizeOf(axis, sizes));
@@ -80,5 +110,43 @@ function eachRow(
     for (let i = 0; i < counts[axis]!; i++) next = walk(axis + 1, next, inMemory + i * memoryStrides[axis]!);
     return next;
   };
-  walk(0, 0, 0);
+  if (positions === undefined) {
+    walk(0, 0, 0);
+    return;
+  }
+  const perRow = product(counts.slice(1)) * features;
+  positions.forEach((position, row) => {
+    walk(1, position * perRow, row * features); // The batch is the first of the axes, and the innermost in memory.
+  });
+}
+
+/** Writes the true steps of these rows of [batch, axis, features]: the rows alive at each step, one step behind the other. */
+export function writePacked(target: Float32Array, source: Numbers, steps: number, order: ShardOrder, features: number) {
+  eachPackedRow(order, steps, features, (inCallers, inMemory) => {
+    for (let i = 0; i < features; i++) target[inMemory + i] = source[inCallers + i]!;
+  });
+}
+
+/** Reads true steps into a target that holds 0 at padding. */
+export function readPacked(
+  memory: Float32Array,
+  target: Float32Array,
+  steps: number,
+  order: ShardOrder,
+  features: number,
+): void {
+  eachPackedRow(order, steps, features, (inCallers, inMemory) => {
+    for (let i = 0; i < features; i++) target[inCallers + i] = memory[inMemory + i]!;
+  });
+}
+
+function eachPackedRow(
+  { positions, lengths, firstRows }: ShardOrder,
+  steps: number,
+  features: number,
+  visit: (inCallers: number, inMemory: number) => void,
+): void {
+  positions.forEach((position, row) => {
+    for (let t = 0; t < lengths[row]!; t++) visit((position * steps + t) * features, (firstRows[t]! + row) * features);
+  });
 }

@@ -3,20 +3,25 @@
  * gradient is written, disappears, and outer products that keep an axis become sums of products.
  */
 
+import type { Axis } from "../base/shapes.ts";
 import { GraphBuilder, rebuild } from "../ir/builder.ts";
 import type { NodeId, NodeOf, ScanNode } from "../ir/nodes.ts";
 import { binary, mul, select, sum, zero } from "../ir/ops.ts";
 import { type Pass, type Rewrite, rewriteProgram, rewriteScan, type Site } from "./rewrite.ts";
 
-export const lowerMeaning: Pass = (program) => rewriteProgram(program, lowerFrom);
+/** Scans along `packed` keep their lengths: the backend leaves padding out. */
+export function lowerMeaning(packed?: Axis): Pass {
+  return (program) => rewriteProgram(program, (graph) => lowerFrom(graph === program.graph ? packed : undefined));
+}
 
-function lowerFrom(): Rewrite {
+function lowerFrom(packed: Axis | undefined): Rewrite {
   return (node, _id, site) => {
     if (node.kind === "stopGradient") return site.map(node.x);
     if (node.kind === "outer" && node.axes.length < site.graph.types[node.a]!.axes.length)
       return spreadOuter(node, site);
     if (node.kind !== "scan" || node.lengths === undefined) return undefined;
-    const scan = rewriteScan(node, site, lowerFrom);
+    const scan = rewriteScan(node, site, () => lowerFrom(undefined));
+    if (scan.axis === packed) return site.builder.add(scan);
     return site.builder.add(withMask(scan, scan.lengths!, site.builder.typeOf(scan.lengths!)));
   };
 }

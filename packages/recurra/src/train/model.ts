@@ -1,7 +1,7 @@
 /** A compiled network with its weights: predicts, evaluates and takes training steps, one call into the module each. */
 import { nearest, OptionError, ShapeError } from "../base/errors.ts";
 import { createRandom, mix32 } from "../base/random.ts";
-import { type AxisSizes, product } from "../base/shapes.ts";
+import { type Axis, type AxisSizes, product } from "../base/shapes.ts";
 import { Executable, type Footprint, type Numbers } from "../compile/executable.ts";
 import { initialWeight } from "../init/initializers.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
@@ -133,6 +133,14 @@ export class Model {
   /** Bytes of memory, temporaries and module, the kernels in use ("plain", "relaxed" or "native avx512" and its kind), and whether sequences are cut. */
   get footprint(): Footprint {
     return this.#executable.footprint;
+  }
+
+  /**
+   * With variable lengths: the axis whose padding is neither kept nor computed, or why all steps of all rows are ("" without
+   * lengths). Results do not depend on it, time does.
+   */
+  packing(program: "predict" | "evaluate" | "train"): { readonly axis: Axis } | { readonly reason: string } {
+    return this.#executable.packing(program);
   }
 
   /** Threads that would take part in a large call now. Workers join a model after its first large call, once they have compiled it. */

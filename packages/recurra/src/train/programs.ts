@@ -132,15 +132,16 @@ export interface TracedNetwork {
 
 /** The equations of a network, before any pass; `training` turns dropout and its kind on. */
 export function traceNetwork(network: Network, training: boolean): TracedNetwork {
-  const { trace, scope, inputs, outputs } = traceForward(network, training);
+  const { trace, scope, inputs, outputs, results } = traceForward(network, training);
   const loss = network.loss(outputs, inputs, scope);
   const carried = Object.fromEntries(
     Object.keys(network.state ?? {}).map((name) => [stateName(name), outputs[name]!.id]),
   );
+  const ids = results();
   const graph = trace.builder.finish();
   return {
     parameters: scope.parameters,
-    outputs: { graph, outputs: idsOf(outputs), updates: {} },
+    outputs: { graph, outputs: ids, updates: {} },
     loss: { graph, outputs: { loss: loss.id, ...carried }, updates: {} },
     stateNames: trace.stateNames,
   };
@@ -149,12 +150,9 @@ export function traceNetwork(network: Network, training: boolean): TracedNetwork
 /** What a network computes, without dropout and loss. Every row is as long as the axis `full`, whatever lengths it may be fed. */
 export function forwardProgram(network: Network, full: Axis): Program {
   const variableLengths = (network.variableLengths ?? []).filter((axis) => axis !== full);
-  const { trace, outputs } = traceForward({ ...network, variableLengths }, false);
-  return { graph: trace.builder.finish(), outputs: idsOf(outputs), updates: {} };
-}
-
-function idsOf(tensors: Tensors): Readonly<Record<string, NodeId>> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.id]));
+  const { trace, results } = traceForward({ ...network, variableLengths }, false);
+  const outputs = results();
+  return { graph: trace.builder.finish(), outputs, updates: {} };
 }
 
 function traceForward(network: Network, training: boolean) {
@@ -165,19 +163,30 @@ function traceForward(network: Network, training: boolean) {
   );
   const seed = trace.input("seed", scalarType);
   const scope = new Scope({ trace, training, seed, lengths });
+  const masked = (tensor: Tensor): Tensor => {
+    const axis = tensor.type.axes.find((candidate) => lengths[candidate] !== undefined);
+    return axis === undefined ? tensor : select(lengthMask(lengths[axis]!, axis), tensor, 0);
+  };
   // Padding is replaced by zeros where it enters: whatever it holds, NaN included, reaches neither result nor gradient.
   const inputs: Record<string, Tensor> = Object.fromEntries(
     Object.entries(network.inputs).map(([name, type]) => {
-      const fed = trace.input(name, type);
-      const axis = type.axes.find((candidate) => lengths[candidate] !== undefined);
-      return [name, axis === undefined ? fed : select(lengthMask(lengths[axis]!, axis), fed, 0)];
+      return [name, masked(trace.input(name, type))];
     }),
   );
   const states = Object.entries(network.state ?? {});
   for (const [name, type] of states) inputs[name] = trace.input(stateName(name), type);
   const outputs = network.forward(inputs, scope);
   checkStates(outputs, states);
-  return { trace, scope, inputs, outputs };
+  // Padding says nothing on the way out either.
+  const result = (tensor: Tensor) => (tensor.type.axes.includes("batch") ? masked(tensor) : tensor);
+  return {
+    trace,
+    scope,
+    inputs,
+    outputs,
+    /** Traced behind the loss, which reads the outputs as they are. */
+    results: () => Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, result(tensor).id])),
+  };
 }
 
 /** The name under which a carried state is fed, and its next value read. */

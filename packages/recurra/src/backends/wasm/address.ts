@@ -1,7 +1,7 @@
 /** Code that computes addresses and run-time sizes: what every emitter of a module needs. */
 import { type Axis, segmentsOf } from "../../base/shapes.ts";
 import type { Code, Local, ModuleAssembler } from "./assembler.ts";
-import type { Access, BufferId, Size } from "./plan.ts";
+import type { Access, BufferId, PackedRows, Size } from "./plan.ts";
 
 /** What all emitters of a module share. */
 export interface EmitContext {
@@ -13,6 +13,8 @@ export interface EmitContext {
   readonly sizeGlobal: (axis: Axis) => number;
   /** By axis that a scan cuts: the global that holds where its current segment begins. */
   readonly starts?: ReadonlyMap<Axis, number>;
+  /** Packed rows of the program being emitted. */
+  readonly packed?: PackedRows | undefined;
   /** Global that holds the position of the first row of this call in the whole batch. */
   readonly firstRow: number;
 }

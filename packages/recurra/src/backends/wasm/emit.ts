@@ -1,4 +1,5 @@
 /** From plans to one WebAssembly module: a function per loop, and one exported function per program. */
+import { aliveAxis, packedAxis, stepsAxis } from "../../base/packing.ts";
 import { type Axis, segmentLength } from "../../base/shapes.ts";
 import { type EmitContext, isSegments, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
@@ -60,17 +61,22 @@ export function emitModule(
 ): EmittedModule {
   const module = new ModuleAssembler(shared);
   const native: Int32Array[] = [];
+  // Sizes that packed programs find in memory, behind those that every call is given.
+  const packedSizes = new Set(
+    programs.flatMap(({ plan: { packed } }) => (packed === undefined ? [] : sizesOf(packed.axis))),
+  );
+  const sizes = [...axes, ...packedSizes];
   const kernels: Kernels = {
     pack: module.importFunction("kernels", "pack", i32s(6)),
     gemm: module.importFunction("kernels", "gemm", i32s(10)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
     runLoop: nativeLoops
       ? Array.from({ length: deepestNativeLoop + 1 }, (_, depth) =>
-          module.importFunction("kernels", `runLoop${depth}`, i32s(1 + axes.length + 3 + depth)),
+          module.importFunction("kernels", `runLoop${depth}`, i32s(1 + sizes.length + 3 + depth)),
         )
       : [],
   };
-  const globals = new Map(axes.map((axis) => [axis, module.global()]));
+  const globals = new Map(sizes.map((axis) => [axis, module.global()]));
   const starts = new Map(
     [...new Set(programs.flatMap(({ plan }) => cutAxes(plan.commands)))].map((axis) => [axis, module.global()]),
   );
@@ -86,11 +92,12 @@ export function emitModule(
       },
       sizeGlobal: (axis) => globals.get(axis)!,
       starts,
+      packed: plan.packed,
       firstRow,
     };
     const loops = emitLoops(context, plan.commands, []);
     const site: NativeSite = {
-      axes,
+      axes: sizes,
       arena,
       shard,
       handleOf: (loop, steps) => {
@@ -99,7 +106,13 @@ export function emitModule(
         if (steps.some((axis) => isSegments(context, axis)) && loop.ops.some(isPosition)) return undefined;
         const base = (buffer: BufferId) =>
           ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(context.baseOf(buffer))] as 0 | 1 | 2;
-        const encoded = encodeLoop(loop, { addressOf: context.addressOf, baseOf: base, axes, steps });
+        const encoded = encodeLoop(loop, {
+          addressOf: context.addressOf,
+          baseOf: base,
+          axes: sizes,
+          steps,
+          sorted: plan.packed !== undefined,
+        });
         return encoded === undefined ? undefined : native.push(encoded) - 1;
       },
     };
@@ -107,6 +120,13 @@ export function emitModule(
       for (const [i, axis] of axes.entries()) code.get(code.parameter(i)).setGlobal(globals.get(axis)!);
       for (const [i, global] of [arena, shard, firstRow].entries())
         code.get(code.parameter(axes.length + i)).setGlobal(global);
+      if (plan.packed !== undefined) {
+        const { axis, steps } = plan.packed;
+        [packedAxis(axis), stepsAxis(axis)].forEach((name, i) => {
+          pushBuffer(code, context, steps, 4 * i);
+          code.i32Load(0).setGlobal(globals.get(name)!);
+        });
+      }
       emitCommands(code, context, kernels, { functions: loops, site }, plan.commands, []);
     });
   }
@@ -150,7 +170,7 @@ function emitLoops(context: EmitContext, commands: readonly Command[], enclosing
   const found = new Map<Command, FunctionIndex>();
   for (const command of commands) {
     if (command.kind === "scan") {
-      for (const [inner, index] of emitLoops(context, command.body, [...enclosing, command.axis]))
+      for (const [inner, index] of emitLoops(context, command.body, [...enclosing, ...stepsOf(command)]))
         found.set(inner, index);
     } else if (command.kind === "loop") {
       const index = context.module.function(undefined, i32s(enclosing.length), (code) => {
@@ -215,9 +235,10 @@ function emitCommands(
         emitRowMoves(code, context, command, address);
         break;
       case "scan":
-        emitScan(code, context, command, (step) =>
-          emitCommands(code, context, kernels, loops, command.body, [...enclosing, { axis: command.axis, step }]),
-        );
+        emitScan(code, context, command, (...steps) => {
+          const own = stepsOf(command).map((axis, i) => ({ axis, step: steps[i]! }));
+          emitCommands(code, context, kernels, loops, command.body, [...enclosing, ...own]);
+        });
         break;
     }
   }
@@ -264,20 +285,43 @@ function emitLoopCall(
     }, own);
 }
 
+/** What a packed program reads from memory before it begins, and at each step. */
+function sizesOf(axis: Axis): readonly Axis[] {
+  return [packedAxis(axis), stepsAxis(axis), aliveAxis(axis)];
+}
+
+/** The axes along which a scan moves what its body reads: its own and, of packed rows, that of the step's first row. */
+function stepsOf(scan: Extract<Command, { kind: "scan" }>): readonly Axis[] {
+  return scan.rows === "alive" ? [scan.axis, packedAxis(scan.axis)] : [scan.axis];
+}
+
 function emitScan(
   code: Code,
   context: EmitContext,
   scan: Extract<Command, { kind: "scan" }>,
-  body: (step: Local) => void,
+  body: (...steps: readonly Local[]) => void,
 ): void {
   const [remaining, step] = [code.local(i32), code.local(i32)];
   const segment = scan.cuts === undefined ? undefined : segmentSizes(code, context, scan.cuts);
-  code.getGlobal(context.sizeGlobal(scan.axis)).set(remaining);
+  const alive = scan.rows === "alive";
+  code.getGlobal(context.sizeGlobal(alive ? stepsAxis(scan.axis) : scan.axis)).set(remaining);
   if (scan.direction === "forward") code.i32(0).set(step);
   else code.get(remaining).i32(1).do("i32.sub").set(step);
+  const firstRow = code.local(i32);
   code.times(remaining, () => {
     segment?.enter(step);
-    body(step);
+    if (alive) {
+      const entry = code.local(i32);
+      pushBuffer(code, context, context.packed!.steps, 8);
+      code.get(step).i32(2).do("i32.shl", "i32.add").tee(entry).i32Load(0).set(firstRow);
+      code
+        .get(entry)
+        .i32Load(4)
+        .get(firstRow)
+        .do("i32.sub")
+        .setGlobal(context.sizeGlobal(aliveAxis(scan.axis)));
+    }
+    body(step, firstRow);
     code.advance(step, scan.direction === "forward" ? 1 : -1);
   });
   segment?.leave();

@@ -1,7 +1,9 @@
 /** Emits one fused loop: nested counters outside, four lanes at a time inside, single elements for the rest of a row. */
+
+import { isPackedAxis } from "../../base/packing.ts";
 import { hashStep } from "../../base/random.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
-import { type EmitContext, isSegments, pushOffset, pushSize } from "./address.ts";
+import { type EmitContext, isSegments, pushBuffer, pushOffset, pushSize } from "./address.ts";
 import { type Code, i32, type Local, v128 } from "./assembler.ts";
 import { unaryEmitters } from "./math.ts";
 import {
@@ -225,8 +227,8 @@ class LoopEmitter {
     this.#mix(hash);
     const axes = op.dims.filter((dim) => !dim.startsWith("#"));
     const features = op.dims.filter((dim) => dim.startsWith("#"));
-    // The count of segments is no position of its own: positions along the axis they cut count on.
-    const steps = [...this.#steps.keys()].filter((axis) => !isSegments(this.#context, axis));
+    // The count of segments is no position of its own, nor are packed rows: positions along the axis count on.
+    const steps = [...this.#steps.keys()].filter((axis) => !isSegments(this.#context, axis) && !isPackedAxis(axis));
     for (const dim of [...orderAxes([...axes, ...steps]), ...features]) {
       const step = this.#steps.get(dim);
       code.get(hash);
@@ -264,8 +266,14 @@ class LoopEmitter {
   /** Leaves the position along a dimension on the stack, as four whole numbers. A dimension of size 1 is at 0. */
   #pushPosition(dim: Dim, innermost: Dim | undefined): void {
     const index = this.#indices.get(dim);
+    const { packed } = this.#context;
     if (index === undefined) this.#code.i32x4(0, 0, 0, 0);
-    else {
+    else if (dim === "batch" && packed !== undefined) {
+      // Packed rows are sorted: their positions in the batch are in memory.
+      pushBuffer(this.#code, this.#context, packed.positions);
+      this.#code.get(index).i32(2).do("i32.shl", "i32.add");
+      this.#code.vectorLoad(dim === innermost ? "full" : "splat", 0);
+    } else {
       this.#code.get(index);
       if (dim === "batch") this.#code.getGlobal(this.#context.firstRow).do("i32.add");
       this.#addStart(dim);

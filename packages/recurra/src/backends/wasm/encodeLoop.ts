@@ -2,6 +2,7 @@
  * A fused loop as a program of 32-bit words for the native interpreter, which runs it over tiles with the widest vectors of the
  * machine and gives the bits of the WebAssembly function. The format is described in packages/native/native.c.
  */
+import { isPackedAxis } from "../../base/packing.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
 import type { BinaryKind, UnaryKind } from "../../ir/nodes.ts";
 import { collapse } from "./emitLoop.ts";
@@ -26,6 +27,8 @@ export interface LoopSite {
   readonly axes: readonly Axis[];
   /** The axes of the enclosing scans, outermost first: the order in which the loop is given their steps. */
   readonly steps: readonly Axis[];
+  /** Whether the rows of the batch are sorted: their positions are then in memory, where the interpreter does not look. Default false. */
+  readonly sorted?: boolean;
 }
 
 const version = 1;
@@ -63,8 +66,12 @@ const unit = size(1);
  * The program, or undefined where the loop must stay with WebAssembly. It runs with the sizes of the axes, the addresses of the
  * arena and the shard, the position of the first row in the whole batch, and the steps.
  */
-export function encodeLoop(loop: Loop, { addressOf, baseOf, axes, steps }: LoopSite): Int32Array | undefined {
+export function encodeLoop(
+  loop: Loop,
+  { addressOf, baseOf, axes, steps, sorted = false }: LoopSite,
+): Int32Array | undefined {
   const positional = loop.ops.some((op) => op.kind === "position" || op.kind === "random");
+  if (sorted && positional && loop.dims.some(({ name }) => name === "batch")) return undefined;
   const writes = [...loop.stores, ...loop.reductions].map(({ access }) => access);
   const loads = loop.ops.flatMap((op) => (op.kind === "load" ? [op.access] : []));
   const accesses = [...loads, ...writes];
@@ -120,7 +127,8 @@ export function encodeLoop(loop: Loop, { addressOf, baseOf, axes, steps }: LoopS
         // The order of emitLoop: axes of the value and of enclosing scans, then features.
         const own = op.dims.filter((dim) => !dim.startsWith("#"));
         const features = op.dims.filter((dim) => dim.startsWith("#"));
-        const positions = [...orderAxes([...own, ...steps]), ...features].map((dim) =>
+        const enclosing = steps.filter((axis) => !isPackedAxis(axis));
+        const positions = [...orderAxes([...own, ...enclosing]), ...features].map((dim) =>
           steps.includes(dim) && !own.includes(dim) ? -2 - steps.indexOf(dim) : dimOf(dim),
         );
         return [4, op.seed, op.stream, positions.length, ...positions];

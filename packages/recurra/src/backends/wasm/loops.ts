@@ -1,5 +1,6 @@
 /** Turns fused elementwise nodes into a loop: loads, operations, stores and reductions. */
 import { InternalError } from "../../base/errors.ts";
+import { isPackedAxis } from "../../base/packing.ts";
 import { orderAxes, type TensorType } from "../../base/shapes.ts";
 import { type Graph, isBinary, isUnary, type NodeId, type NodeOf } from "../../ir/nodes.ts";
 import { featureDims, spaceOf } from "./layout.ts";
@@ -125,6 +126,8 @@ class LoopWriter {
 
 /** Whether partial results must be kept in memory: unless only the innermost dimension is reduced. */
 function isCarried(node: NodeOf<"reduce">, type: TensorType): boolean {
+  // Packed rows may be taken step by step.
+  if (node.axes.length > 0 && type.axes.some(isPackedAxis)) return true;
   const dims = spaceOf(type);
   const innermost = dims.at(-1)?.name;
   const reduced = reducedDims(node, type).filter((name) => dims.some((dim) => dim.name === name));

@@ -1,6 +1,7 @@
 /** From a program to its plan: decides where every value lies and which commands compute it. Emits nothing. */
 import { InternalError } from "../../base/errors.ts";
-import { formatType, sameType, type TensorType } from "../../base/shapes.ts";
+import { type Packing, packedAxis } from "../../base/packing.ts";
+import { formatType, product, sameType, type TensorType } from "../../base/shapes.ts";
 import { reachable } from "../../ir/builder.ts";
 import type { Graph, NodeId, NodeOf, Program, ScanNode } from "../../ir/nodes.ts";
 import { operands } from "../../ir/nodes.ts";
@@ -9,6 +10,7 @@ import { isFree, isFusible, isLeaf, isView, type Schedule, schedule } from "./fu
 import { outerScratchSize, packedSize } from "./kernels.ts";
 import { dense, elements, featureDims, inSegments, noSize, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
 import { copyLoop, fusedLoop, type LoopSource } from "./loops.ts";
+import { aliveOnly, byStep, packTypes, rowsOfStep } from "./packed.ts";
 import {
   type Access,
   type Buffer,
@@ -22,12 +24,22 @@ import {
 } from "./plan.ts";
 import { isCheaperThanLoad, Users } from "./remake.ts";
 
-export function lower(program: Program): Plan {
+/** `packing`: along this axis scans keep their lengths, and only rows that are alive are kept and computed. */
+export function lower(program: Program, packing?: Packing): Plan {
   const plan = new PlanBuilder();
+  const packed =
+    packing === undefined
+      ? undefined
+      : {
+          axis: packing.axis,
+          steps: plan.buffer("steps", [size(1, packing.axis), size(3)], "input", undefined),
+          // Vectors of positions read past the last.
+          positions: plan.buffer("positions", [size(1, "batch"), size(3)], "input", undefined),
+        };
   const inputs: Record<string, BufferId> = {};
   const params: Record<string, BufferId> = {};
   const outputs: Record<string, BufferId> = {};
-  const { graph } = program;
+  const graph = packing === undefined ? program.graph : packTypes(program.graph, packing.axis);
   const roots = [...Object.values(program.outputs), ...Object.values(program.updates)];
   const leaf = (node: Leaf, type: TensorType): Access => {
     if (node.kind === "input") {
@@ -52,8 +64,14 @@ export function lower(program: Program): Plan {
     outputs[name] = plan.buffer(`output ${name}`, [elements(type)], "output", undefined);
     region.send(id, dense(outputs[name]!, type));
   }
-  const commands = region.lower();
-  return { buffers: plan.buffers, commands, inputs, params, outputs };
+  const lowered = region.lower();
+  const commands =
+    packing === undefined
+      ? lowered
+      : lowered.map((command) =>
+          command.kind === "loop" ? byStep(command, packing.axis, () => plan.scans++) : command,
+        );
+  return { buffers: plan.buffers, commands, inputs, params, outputs, packed };
 }
 
 class PlanBuilder {
@@ -467,6 +485,10 @@ class Region {
   }
 
   #lowerScan(id: NodeId, scan: ScanNode): void {
+    if (scan.lengths !== undefined) {
+      this.#lowerPackedScan(id, scan);
+      return;
+    }
     const scanId = this.#plan.scans++;
     const { graph, next, outputs } = scan.body;
     const forward = scan.direction === "forward";
@@ -526,7 +548,63 @@ class Region {
     this.#picks.set(id, { final, stacked: results });
     const commands = body.lower();
     const { axis, cuts, direction } = scan;
-    this.#commands.push({ kind: "scan", id: scanId, axis, cuts, direction, body: commands });
+    this.#commands.push({ kind: "scan", id: scanId, axis, cuts, direction, rows: "all", body: commands });
+  }
+
+  /**
+   * States lie apart from what is stacked: a row that has ended, or has not begun, keeps its state because nobody writes it, and
+   * the state before a step is no run of the packed states after all steps.
+   */
+  #lowerPackedScan(id: NodeId, scan: ScanNode): void {
+    const scanId = this.#plan.scans++;
+    const { axis, direction } = scan;
+    const { graph, next, outputs } = scan.body;
+    const isState = (output: NodeId) => graph.nodes[output]!.kind === "state";
+    const states: Access[] = [];
+    const body: Region = new Region(
+      this.#plan,
+      graph,
+      [...next, ...outputs.filter((output) => !isState(output))],
+      scanId,
+      (node, type) => {
+        if (node.kind === "state") return states[node.index]!;
+        if (node.kind === "element") return rowsOfStep(this.accessOf(scan.sequences[node.index]!), axis);
+        if (node.kind === "captured") return this.accessOf(scan.captured[node.index]!);
+        throw new InternalError(`a ${node.kind} ${formatType(type)} stands inside a scan`);
+      },
+    );
+    body.#outerPacked = (captured, transposed) => this.packed(scan.captured[captured]!, transposed);
+
+    next.forEach((nextId, k) => {
+      const type = graph.types[nextId]!;
+      const leaf = graph.nodes.findIndex((node) => node.kind === "state" && node.index === k) as NodeId;
+      const state = dense(this.temporary(`state ${k}`, elements(type)), type);
+      states[k] = state;
+      if (leaf < 0 || body.canOverwrite(leaf, nextId)) body.send(nextId, state);
+      else body.sendLast(nextId, state);
+      this.#commands.push(copyLoop(this.loopSource(scan.initial[k]!), state, type));
+    });
+    const before: Command[] = [];
+    const stacked = outputs.map((output, j): Access => {
+      const type = graph.types[output]!;
+      if (!type.axes.includes("batch")) {
+        const whole = this.temporary(`stacked ${j}`, times(elements(type), size(1, axis)));
+        const all = { axes: [axis], shape: [product(type.shape)] };
+        this.#commands.push(copyLoop({ kind: "number", value: 0 }, dense(whole, all), all));
+        const access = slots(whole, type, axis, 0);
+        body.send(output, access);
+        return access;
+      }
+      const packed = { axes: [packedAxis(axis)], shape: type.shape };
+      const access = dense(this.temporary(`stacked ${j}`, elements(packed)), packed);
+      const ofStep = rowsOfStep(access, axis);
+      if (isState(output)) before.push(copyLoop({ kind: "memory", access: body.accessOf(output) }, ofStep, type));
+      else body.send(output, ofStep);
+      return access;
+    });
+    this.#picks.set(id, { final: states, stacked });
+    const commands = aliveOnly([...before, ...body.lower()], axis);
+    this.#commands.push({ kind: "scan", id: scanId, axis, cuts: undefined, direction, rows: "alive", body: commands });
   }
 
   /** Asks that a value be copied to a place after everything else of the region has run. */

@@ -146,6 +146,8 @@ export type Command =
       /** The axis whose segments are the steps: in the body it has the size of one segment. */
       readonly cuts: Axis | undefined;
       readonly direction: "forward" | "backward";
+      /** "alive": only steps in which a row is alive, and in each of them those rows; the axis is the packed one. */
+      readonly rows: "all" | "alive";
       readonly body: readonly Command[];
     };
 
@@ -155,4 +157,15 @@ export interface Plan {
   readonly inputs: Readonly<Record<string, BufferId>>;
   readonly params: Readonly<Record<string, BufferId>>;
   readonly outputs: Readonly<Record<string, BufferId>>;
+  /** Absent where every row takes every step. */
+  readonly packed?: PackedRows | undefined;
+}
+
+/** Where a program finds out which rows are alive; whole numbers, written before each call. */
+export interface PackedRows {
+  readonly axis: Axis;
+  /** The packed rows in all, the steps in which a row is alive, then for each step its first packed row, and the end. */
+  readonly steps: BufferId;
+  /** The position of each row in the batch as it was given. */
+  readonly positions: BufferId;
 }
