@@ -58,7 +58,7 @@ describe("the examples", () => {
   });
 
   it("stream.mjs follows two signals a step at a time and goes on from a saved state", async () => {
-    const lines = await run("stream.mjs");
+    const lines = await runExample("stream.mjs");
     const [, first, second] = /^after 20 steps: (\S+) and (\S+)$/.exec(lines[0]!)!;
     expect(Math.abs(Number(first) - 1)).toBeLessThan(0.5);
     expect(Math.abs(Number(second) + 1)).toBeLessThan(0.5);
