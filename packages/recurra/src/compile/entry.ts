@@ -8,6 +8,7 @@ import { type NodeId, operands, type Program } from "../ir/nodes.ts";
 import { choosePacking } from "../optimize/packing.ts";
 import { partialName, splitBatch } from "../optimize/split.ts";
 import { beforePlan, runPasses } from "./pipeline.ts";
+import { rowsPerShard } from "./shards.ts";
 
 export interface Part {
   readonly plan: Plan;
@@ -20,6 +21,8 @@ export interface Entry {
   readonly whole: Part | undefined;
   /** Whether rows may be computed shard by shard. */
   readonly splits: boolean;
+  /** Rows that a shard beyond the second should have. */
+  readonly rowsPerShard: number;
   /** Why the rows are not packed, though scans have lengths; empty where none has, or where they are. */
   readonly notPacked: string;
   /** Partial sums by name: the output of the rows. */
@@ -42,6 +45,7 @@ export function makeEntry(program: Program): Entry {
     rows,
     whole: wholeProgram === undefined ? undefined : partOf(wholeProgram, undefined),
     splits: split !== undefined,
+    rowsPerShard: rowsPerShard(largestWeight(rows.plan.commands)),
     notPacked: "axis" in choice ? "" : choice.reason,
     partials,
     outputs: Object.keys(program.outputs),
@@ -59,6 +63,14 @@ function partOf(program: Program, packing: Packing | undefined): Part {
   for (const [name, id] of Object.entries<NodeId>(program.outputs))
     types.set(plan.outputs[name]!, program.graph.types[id]!);
   return { plan, types, packing };
+}
+
+/** Numbers in the largest weight of a product. */
+function largestWeight(commands: readonly Command[]): number {
+  return commands.reduce((most, command) => {
+    if (command.kind === "scan") return Math.max(most, largestWeight(command.body));
+    return command.kind === "pack" ? Math.max(most, command.k * command.n) : most;
+  }, 0);
 }
 
 /** Axes of everything in a program, bodies of scans aside. */

@@ -271,8 +271,8 @@ export class Executable {
     return this.#moduleAxes.map((axis) => all[axis] ?? 1);
   }
 
-  #shards({ splits }: Entry, sizes: AxisSizes): number {
-    return splits ? shardCount(sizes["batch"] ?? 1) : 1;
+  #shards({ splits, rowsPerShard }: Entry, sizes: AxisSizes): number {
+    return splits ? shardCount(sizes["batch"] ?? 1, rowsPerShard) : 1;
   }
 
   /** Sorts the rows of a packed program, for this call and for reading its outputs. */

@@ -105,8 +105,8 @@ function together(programs: ReadonlyMap<string, PlacedProgram>, segments: Segmen
 
 function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: Ground): PlacedProgram {
   const batch = capacity["batch"] ?? 1;
-  const shards = entry.splits ? shardCount(batch) : 1;
-  const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch) } : capacity;
+  const shards = entry.splits ? shardCount(batch, entry.rowsPerShard) : 1;
+  const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch, entry.rowsPerShard) } : capacity;
   const packed = withPackedSizes(rowCapacity, entry.rows.packing);
   const rows = planMemory(entry.rows.plan, packed, placedParams(entry.rows, ground));
   const shardBase = ground.paramEnd;

@@ -1,16 +1,27 @@
 /**
  * Shards: the parts of a batch that are computed one by one, or at once by several threads. How many there are depends on the
- * batch alone, and their sums are added in a tree of fixed shape: any number of threads gives the same bits.
+ * batch and the program alone, and their sums are added in a tree of fixed shape: any number of threads gives the same bits.
  */
 
 /** A shard has ten rows at least, where there are as many, so that the tiles of the matrix products are filled. */
 const smallestShard = 10;
 export const mostShards = 8;
 
-/** A power of two. */
-export function shardCount(batch: number): number {
+/** Weights of more than this many numbers, 2 MiB, leave the second-level cache between two steps. */
+const cachedWeights = 2 ** 19;
+
+/**
+ * Rows of a shard that make a third one worth while: each shard reads all weights at every step, so where those come from
+ * further away, more rows should share the reading. The second shard is always worth it, it occupies another thread.
+ */
+export function rowsPerShard(largestWeight: number): number {
+  return largestWeight > cachedWeights ? 32 : smallestShard;
+}
+
+/** A power of two. `rows` is `rowsPerShard` of the program. */
+export function shardCount(batch: number, rows: number): number {
   let count = 1;
-  while (count < mostShards && batch >= 2 * count * smallestShard) count *= 2;
+  while (count < mostShards && batch >= 2 * count * (count === 1 ? smallestShard : rows)) count *= 2;
   return count;
 }
 
@@ -26,14 +37,15 @@ export function shardRows(
 }
 
 /** The largest shard of any batch up to `batch`. */
-export function largestShard(batch: number): number {
+export function largestShard(batch: number, rows: number): number {
   let largest = 0;
   for (let count = 1; count <= mostShards; count *= 2) {
     // The largest batch that is still cut into `count` shards.
-    const most = count === mostShards ? batch : Math.min(batch, 2 * count * smallestShard - 1);
-    if (shardCount(most) === count) largest = Math.max(largest, Math.ceil(most / count));
+    const next = 2 * count * (count === 1 ? smallestShard : rows);
+    const most = count === mostShards ? batch : Math.min(batch, next - 1);
+    if (shardCount(most, rows) === count) largest = Math.max(largest, Math.ceil(most / count));
   }
-  return Math.max(largest, Math.ceil(batch / shardCount(batch)));
+  return Math.max(largest, Math.ceil(batch / shardCount(batch, rows)));
 }
 
 /** Pairs to add, in order: the second into the first. Everything ends in shard 0. */
