@@ -397,7 +397,7 @@ export class Executable {
       const programs = [...this.#plain.keys()];
       this.#registered = this.#pool.register({
         module: this.#module!,
-        kernels: kernels(this.arithmetic, true),
+        kernels: this.#kernels(true),
         memory: this.#memory,
         programs,
         native: this.#native?.path,
@@ -452,7 +452,11 @@ export class Executable {
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);
     const native = this.#bound === undefined ? {} : nativeImports(this.#bound, loops);
-    this.#instance = instantiate(this.#module, this.#memory, kernels(this.arithmetic, shared), native);
+    this.#instance = instantiate(this.#module, this.#memory, this.#kernels(shared), native);
+  }
+
+  #kernels(shared: boolean): WebAssembly.Module {
+    return kernels(this.#native === undefined ? this.arithmetic : undefined, shared);
   }
 
   #leavePool(): void {

@@ -48,7 +48,8 @@ export class Stepper {
     const arithmetic = strict ? "plain" : bestArithmetic();
     const { bytes, loops } = emitModule(emitted, axes, { nativeLoops: native?.wide ?? false });
     const imports = native === undefined ? {} : nativeImports(native.bind(memory), loops);
-    const { programs } = instantiate(new WebAssembly.Module(bytes), memory, kernels(arithmetic, false), imports);
+    const own = kernels(native === undefined ? arithmetic : undefined, false);
+    const { programs } = instantiate(new WebAssembly.Module(bytes), memory, own, imports);
     const run = (name: string) =>
       // Bound once: a spread would make an array in every step.
       programs.get(name)!.bind(undefined, ...axes.map((axis) => sizeOf(axis, sizes)), 0, 0, 0) as () => void;

@@ -1,35 +1,46 @@
 /** The shell around a compiled module: memory, kernels and instances. It decides nothing but which kernels the engine can run. */
 import { UnsupportedError } from "../../base/errors.ts";
-import { kernelModule } from "./kernels.ts";
+import { kernelModule, relaxedProbe } from "./kernels.ts";
 import type { Arithmetic } from "./tile.ts";
 
 const pageBytes = 65536;
 const largestPages = 65536;
 
+let hasRelaxed: boolean | undefined;
+
 /** Whether the engine has relaxed SIMD (fused multiply-add). */
 export function bestArithmetic(): Arithmetic {
-  return WebAssembly.validate(kernelModule("relaxed")) ? "relaxed" : "plain";
+  hasRelaxed ??= WebAssembly.validate(relaxedProbe());
+  return hasRelaxed ? "relaxed" : "plain";
 }
 
 const compiledKernels = new Map<string, WebAssembly.Module>();
 
-/** Compiled once per process. @throws UnsupportedError where there is no WebAssembly SIMD. */
-export function kernels(arithmetic: Arithmetic, shared: boolean): WebAssembly.Module {
+/**
+ * Compiled once per process; `arithmetic` undefined leaves out what native kernels do.
+ * @throws UnsupportedError where there is no WebAssembly SIMD.
+ */
+export function kernels(arithmetic: Arithmetic | undefined, shared: boolean): WebAssembly.Module {
   const key = `${arithmetic} ${shared}`;
   const known = compiledKernels.get(key);
   if (known !== undefined) return known;
-  const bytes = kernelModule(arithmetic, shared);
-  if (!WebAssembly.validate(bytes)) {
-    throw new UnsupportedError({
-      where: "this JavaScript engine",
-      given: `without ${arithmetic === "plain" ? "WebAssembly SIMD" : "relaxed WebAssembly SIMD"}`,
-      expected: "Node 20.19 or later, or a browser of 2023 or later",
-      mend: "update the engine",
-    });
-  }
-  const module = new WebAssembly.Module(bytes);
+  const module = compileKernels(arithmetic, shared);
   compiledKernels.set(key, module);
   return module;
+}
+
+function compileKernels(arithmetic: Arithmetic | undefined, shared: boolean): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(kernelModule(arithmetic, shared));
+  } catch (cause) {
+    throw new UnsupportedError({
+      where: "this JavaScript engine",
+      given: `without ${arithmetic === "relaxed" ? "relaxed WebAssembly SIMD" : "WebAssembly SIMD"}`,
+      expected: "Node 20.19 or later, or a browser of 2023 or later",
+      mend: "update the engine",
+      cause,
+    });
+  }
 }
 
 export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory {

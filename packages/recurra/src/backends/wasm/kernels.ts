@@ -36,13 +36,26 @@ export function outerScratchSize(m: number, n: number): number {
  * - `outer(a, aRow, b, bRow, c, cRow, m, n, rows, scratch)`: C = Σ over rows of aᵀ b; scratch holds outerScratchSize(m, n)
  * - `addTo(target, source, count)`: target += source; count is a multiple of 4
  * - `turn`: between the callers' order of axes and the memory's (turn.ts)
+ *
+ * `arithmetic` undefined: without the products, where native kernels take their place.
  */
-export function kernelModule(arithmetic: Arithmetic, shared = false): Uint8Array<ArrayBuffer> {
+export function kernelModule(arithmetic: Arithmetic | undefined, shared = false): Uint8Array<ArrayBuffer> {
   const module = new ModuleAssembler(shared);
-  const pack = module.function("pack", parameters(6), writePack);
-  addProducts(module, arithmetic, pack);
+  if (arithmetic !== undefined) {
+    const pack = module.function("pack", parameters(6), writePack);
+    addProducts(module, arithmetic, pack);
+  }
   module.function("addTo", parameters(3), writeAddTo);
   module.function("turn", parameters(5), writeTurn);
+  return module.finish();
+}
+
+/** As small as a module can be that only an engine with relaxed SIMD takes. */
+export function relaxedProbe(): Uint8Array<ArrayBuffer> {
+  const module = new ModuleAssembler();
+  module.function(undefined, [], (code) => {
+    code.f32x4(0).f32x4(0).f32x4(0).do("f32x4.relaxed_madd", "drop");
+  });
   return module.finish();
 }
 
