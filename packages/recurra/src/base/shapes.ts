@@ -22,7 +22,7 @@ export function formatType({ axes, shape }: TensorType): string {
 }
 
 export function sameType(a: TensorType, b: TensorType): boolean {
-  return sameList(a.axes, b.axes) && sameList(a.shape, b.shape);
+  return a === b || (sameList(a.axes, b.axes) && sameList(a.shape, b.shape));
 }
 
 export function sameList<T>(a: readonly T[], b: readonly T[]): boolean {

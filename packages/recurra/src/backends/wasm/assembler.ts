@@ -123,16 +123,18 @@ export class Code {
   }
 
   i32(value: number): this {
-    this.bytes.push(0x41, ...signed(value | 0));
+    this.bytes.push(0x41);
+    pushSigned(this.bytes, value);
     return this;
   }
   f32(value: number): this {
-    this.bytes.push(0x43, ...floatBytes(value));
+    this.bytes.push(0x43);
+    pushFloat(this.bytes, value);
     return this;
   }
   f32x4(value: number): this {
-    const lane = floatBytes(value);
-    this.bytes.push(0xfd, 12, ...lane, ...lane, ...lane, ...lane);
+    this.bytes.push(0xfd, 12);
+    for (let lane = 0; lane < 4; lane++) pushFloat(this.bytes, value);
     return this;
   }
   i32x4(a: number, b: number, c: number, d: number): this {
@@ -143,26 +145,23 @@ export class Code {
   }
 
   i32Load(offset: number): this {
-    this.bytes.push(0x28, 2, ...unsigned(offset));
-    return this;
+    return this.#access(0x28, offset);
   }
   f32Load(offset: number): this {
-    this.bytes.push(0x2a, 2, ...unsigned(offset));
-    return this;
+    return this.#access(0x2a, offset);
   }
   f32Store(offset: number): this {
-    this.bytes.push(0x38, 2, ...unsigned(offset));
-    return this;
+    return this.#access(0x38, offset);
   }
   /** Four floats, one float in every lane, or one float in lane 0 and zeros. Alignment is a hint and not required. */
   vectorLoad(kind: "full" | "splat" | "one", offset: number): this {
-    const [code, alignment] = { full: [0, 4], splat: [9, 2], one: [92, 2] }[kind] as [number, number];
-    this.bytes.push(0xfd, ...unsigned(code), alignment === 4 ? 2 : alignment, ...unsigned(offset));
-    return this;
+    this.bytes.push(0xfd);
+    return this.#access(kind === "full" ? 0 : kind === "splat" ? 9 : 92, offset);
   }
   vectorStore(kind: "full" | "one", offset: number): this {
-    if (kind === "full") this.bytes.push(0xfd, 11, 2, ...unsigned(offset));
-    else this.bytes.push(0xfd, 90, 2, ...unsigned(offset), 0);
+    this.bytes.push(0xfd);
+    this.#access(kind === "full" ? 11 : 90, offset);
+    if (kind === "one") this.bytes.push(0);
     return this;
   }
   /** Lanes 1, 2, 3 of the lower vector, then lane 0 of the upper: both are on the stack. */
@@ -211,6 +210,13 @@ export class Code {
   /** local += amount */
   advance(local: Local, amount: number): this {
     return this.get(local).i32(amount).do("i32.add").set(local);
+  }
+
+  /** A load or store, all of which claim an alignment of 4 bytes. */
+  #access(code: number, offset: number): this {
+    this.bytes.push(code, 2);
+    pushUnsigned(this.bytes, offset);
+    return this;
   }
 
   #with(code: number, index: number): this {
@@ -263,16 +269,11 @@ export class ModuleAssembler {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    const bytes = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+    const pieces: (readonly number[])[] = [[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
     const section = (id: number, items: readonly (readonly number[])[]) => {
       if (items.length === 0) return;
       const count = unsigned(items.length);
-      bytes.push(id);
-      pushUnsigned(
-        bytes,
-        items.reduce((sum, item) => sum + item.length, count.length),
-      );
-      for (const part of [count, ...items]) for (const byte of part) bytes.push(byte);
+      pieces.push([id, ...unsigned(lengthOf([count, ...items]))], count, ...items);
     };
     section(
       1,
@@ -303,7 +304,13 @@ export class ModuleAssembler {
       10,
       this.#functions.map((f) => functionBody(f.code)),
     );
-    return Uint8Array.from(bytes);
+    const bytes = new Uint8Array(lengthOf(pieces));
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
   }
 
   #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
@@ -346,18 +353,25 @@ function pushUnsigned(bytes: number[], value: number, prefix?: number): void {
   } while (rest !== 0);
 }
 
-function signed(value: number): number[] {
-  const bytes: number[] = [];
+function pushSigned(bytes: number[], value: number): void {
   let rest = value | 0;
   for (;;) {
     const low = rest & 0x7f;
     rest >>= 7;
     const done = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0);
     bytes.push(done ? low : low | 0x80);
-    if (done) return bytes;
+    if (done) return;
   }
 }
 
-function floatBytes(value: number): Uint8Array {
-  return new Uint8Array(new Float32Array([value]).buffer);
+const float = new Float32Array(1);
+const bytesOfFloat = new Uint8Array(float.buffer);
+
+function pushFloat(bytes: number[], value: number): void {
+  float[0] = value;
+  for (let i = 0; i < 4; i++) bytes.push(bytesOfFloat[i]!);
+}
+
+function lengthOf(pieces: readonly (readonly number[])[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }

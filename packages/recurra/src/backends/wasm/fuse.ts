@@ -2,7 +2,7 @@
  * Which elementwise nodes share one pass. Every node of a graph gets a slot, in the order of execution; the elementwise nodes
  * and reductions of one slot run over one index space, each intermediate result in a register.
  */
-import { formatType, type TensorType } from "../../base/shapes.ts";
+import { formatType, sameType, type TensorType } from "../../base/shapes.ts";
 import { type Graph, isPointwise, type Node, type NodeId, operands } from "../../ir/nodes.ts";
 
 export type Slot =
@@ -21,6 +21,12 @@ const largestGroup = 64;
 export function schedule(graph: Graph, used: ReadonlySet<NodeId>): Schedule {
   const slots: ({ kind: "fused"; type: TensorType; members: NodeId[] } | { kind: "single"; node: NodeId })[] = [];
   const slotOf: number[] = [];
+  // Of the spaces of fused slots; the others have none.
+  const keys: (string | undefined)[] = [];
+  const add = (slot: (typeof slots)[number], key?: string): number => {
+    keys.push(key);
+    return slots.push(slot) - 1;
+  };
   graph.nodes.forEach((node, position) => {
     const id = position as NodeId; // The position in the list is the id.
     if (!used.has(id) || isLeaf(node)) {
@@ -37,24 +43,23 @@ export function schedule(graph: Graph, used: ReadonlySet<NodeId>): Schedule {
     }
     const space = fusedSpace(graph, id);
     if (space === undefined) {
-      slotOf[id] = slots.push({ kind: "single", node: id }) - 1;
+      slotOf[id] = add({ kind: "single", node: id });
       return;
     }
     const key = formatType(space);
     // A value in the same space can be taken from its register; anything else must be in memory before.
     const earliest = operands(node).reduce((latest, operand) => {
-      const inRegister = isFusible(graph, operand) && formatType(graph.types[operand]!) === key;
+      const inRegister = isFusible(graph, operand) && sameType(graph.types[operand]!, space);
       return Math.max(latest, slotOf[operand]! + (inRegister ? 0 : 1));
     }, 0);
-    const found = slots.findIndex(
-      (slot, i) =>
-        i >= earliest && slot.kind === "fused" && formatType(slot.type) === key && slot.members.length < largestGroup,
-    );
-    const target = found >= 0 ? slots[found]! : undefined;
-    if (target?.kind === "fused") {
-      target.members.push(id);
-      slotOf[id] = found;
-    } else slotOf[id] = slots.push({ kind: "fused", type: space, members: [id] }) - 1;
+    for (let i = keys.indexOf(key, earliest); i >= 0; i = keys.indexOf(key, i + 1)) {
+      const slot = slots[i]!;
+      if (slot.kind !== "fused" || slot.members.length >= largestGroup) continue;
+      slot.members.push(id);
+      slotOf[id] = i;
+      return;
+    }
+    slotOf[id] = add({ kind: "fused", type: space, members: [id] }, key);
   });
   return { slots, slotOf };
 }

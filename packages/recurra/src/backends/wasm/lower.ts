@@ -53,8 +53,9 @@ export function lower(program: Program, packing?: Packing): Plan {
     throw new InternalError(`a ${node.kind} stands outside a scan`);
   };
   const region = new Region(plan, graph, roots, undefined, leaf, new Set(Object.keys(program.updates)));
+  const leaves = new Map(graph.nodes.map((node, id) => [node.kind === "param" ? node.name : undefined, id as NodeId]));
   for (const [name, id] of Object.entries(program.updates)) {
-    const leaf = graph.nodes.findIndex((node) => node.kind === "param" && node.name === name) as NodeId; // verify() has found it.
+    const leaf = leaves.get(name)!; // verify() has found it.
     const target = region.accessOf(leaf);
     if (region.canOverwrite(leaf, id)) region.send(id, target);
     else region.sendLast(id, target);
@@ -137,26 +138,25 @@ class Region {
     const writing = slotOf[next]!;
     const fused = list[writing]!.kind === "fused";
     const aliases = new Set<NodeId>([leaf]);
-    const readInTime = this.#graph.nodes.every((node, position) => {
-      const id = position as NodeId; // The position in the list is the id.
-      if (!this.#used.has(id) || !operands(node).some((operand) => aliases.has(operand))) return true;
-      if (isView(node)) {
-        aliases.add(id);
-        return true;
-      }
-      const direct = operands(node).includes(leaf) && sameType(this.#graph.types[leaf]!, this.#graph.types[id]!);
+    const readers = new Set<NodeId>();
+    // What is added while the set is walked is walked too.
+    for (const alias of aliases)
+      for (const user of this.#users.of(alias)) (isView(this.#graph.nodes[user]!) ? aliases : readers).add(user);
+    const inTime = (id: NodeId): boolean => {
       // A concatenation copies its parts where it stands, at the latest.
       if (slotOf[id]! < writing) return true;
+      const reads = operands(this.#graph.nodes[id]!);
       return (
         slotOf[id] === writing &&
         fused &&
-        direct &&
+        reads.includes(leaf) &&
+        sameType(this.#graph.types[leaf]!, this.#graph.types[id]!) &&
         isFusible(this.#graph, id) &&
-        !operands(node).some((operand) => operand !== leaf && aliases.has(operand))
+        !reads.some((operand) => operand !== leaf && aliases.has(operand))
       );
-    });
+    };
     // A result that is the leaf itself, or a view of it, is copied at the end of the region.
-    return readInTime && !this.#roots.some((root) => aliases.has(root));
+    return [...readers].every(inTime) && !this.#roots.some((root) => aliases.has(root));
   }
 
   lower(): Command[] {
