@@ -1,5 +1,5 @@
 /** recurra as a subject of the bench: native kernels, or WebAssembly alone where RECURRA_NATIVE=0. */
-import { mse, recurrent, sequenceType, vectorType } from "recurra";
+import { mse, recurrent, sequenceType } from "recurra";
 import { cellNamed } from "recurra/cells";
 import { adam, Model, sgd } from "recurra/train";
 import { languageNetwork, lastOutputNetwork } from "../networks.mjs";
@@ -46,39 +46,36 @@ function prepareBatch(job) {
   };
 }
 
-/** One timestep after the other: the state goes out of one call and into the next. */
+/** One timestep after the other through `model.stream()`, whose states stay inside. */
 function prepareStream({ cell: name, hidden }) {
-  const cell = cellNamed(name);
-  const layer = recurrent({ cell, hiddenSize: hidden });
-  const states = cell.states.map((state) => `0.forward.${state}`);
+  const layer = recurrent({ cell: cellNamed(name), hiddenSize: hidden });
   const network = {
-    inputs: { x: sequenceType(hidden), ...Object.fromEntries(states.map((state) => [state, vectorType(hidden)])) },
-    forward: ({ x, ...initial }, scope) => layer.run(x, scope, initial).final,
-    loss: (outputs, _, scope) => mse(outputs[states[0]], outputs[states[0]], scope),
+    inputs: { x: sequenceType(hidden) },
+    forward: ({ x }, scope) => ({ h: layer.apply(x, scope) }),
+    loss: ({ h }, _, scope) => mse(h, h, scope),
   };
   const model = new Model(network, { threads: 1 });
   model.setWeights(weightsOf({ work: "stream", cell: name, hidden }, model));
+  const stream = model.stream();
   const xs = inputsOf({ hidden, batch: 1, time: 5 }).x;
-  const zeros = () => Object.fromEntries(states.map((state) => [state, new Float32Array(hidden)]));
-  const sizes = { batch: 1, time: 1 };
-  let state = zeros();
-  const step = (x) => {
-    state = model.predict({ sizes, inputs: { x, ...state } });
+  const rows = Array.from({ length: 5 }, (_, t) => xs.subarray(t * hidden, (t + 1) * hidden));
+  const stepAt = (t) => {
+    stream.inputs.x.set(rows[t]);
+    stream.step();
   };
-  const stepAt = (t) => step(xs.subarray(t * hidden, (t + 1) * hidden));
   const run = () => {
     for (let i = 0; i < streamSteps; i++) stepAt(i % 5);
   };
   return {
     check() {
       for (let t = 0; t < 5; t++) stepAt(t);
-      return { output: [...state[states[0]]] };
+      return { output: [...stream.outputs.h] };
     },
     warmUp() {
       for (let i = 0; i < 20; i++) run();
     },
     run,
     repeats: streamSteps,
-    about: () => ({ kernels: model.footprint.kernels, through: "predict" }),
+    about: () => ({ kernels: stream.footprint.kernels }),
   };
 }
