@@ -1,0 +1,78 @@
+/**
+ * Copy memory (Hochreiter and Schmidhuber 1997, in the form of Arjovsky et al. 2016): ten symbols of eight kinds, a long blank, a
+ * mark; after it the ten symbols are to be said again. Who has no memory guesses them: 10 ln 8 / (T + 20) nats a step.
+ */
+import { createRandom, crossEntropy, dense, embedding, recurrent, sequenceType, sequential } from "recurra";
+import { defineNetwork, Model, meanLoss } from "recurra/train";
+import { endless, rowsOf, teach } from "../teach.mjs";
+
+const [blank, mark, kinds, symbols] = [8, 9, 8, 10];
+
+/** x and y: [batch, blanks + 20, 1], classes. */
+function makeBatch(random, batch, blanks) {
+  const time = blanks + 2 * symbols;
+  const x = new Float32Array(batch * time).fill(blank);
+  const y = new Float32Array(batch * time).fill(blank);
+  for (let row = 0; row < batch; row++) {
+    for (let i = 0; i < symbols; i++) {
+      const symbol = random.integer(kinds);
+      x[row * time + i] = symbol;
+      y[(row + 1) * time - symbols + i] = symbol;
+    }
+    x[(row + 1) * time - symbols - 1] = mark;
+  }
+  return { sizes: { batch, time }, inputs: { x, y } };
+}
+
+function networkOf({ cell, hiddenSize, initialize }) {
+  const layers = sequential(
+    embedding({ vocabSize: 10, size: 10, initialize: "identity" }),
+    recurrent({ cell, hiddenSize, ...(initialize === undefined ? {} : { initialize }) }),
+    dense({ outputSize: 9 }),
+  );
+  return defineNetwork({
+    inputs: { x: sequenceType(1), y: sequenceType(1) },
+    forward: ({ x }, scope) => ({ scores: layers.apply(x, scope) }),
+    loss: ({ scores }, { y }, scope) => crossEntropy(scores, y, scope),
+  });
+}
+
+function modelOf(blanks, target, { name, fails, rate, steps, batchSize = 32, optimizer, ...layer }) {
+  return {
+    name: `${name}, ${layer.hiddenSize} units`,
+    fails,
+    async run({ seed, signal, tell }) {
+      const model = new Model(networkOf(layer), { seed, clipping: { norm: 1 }, ...(optimizer ? { optimizer } : {}) });
+      const random = createRandom(seed);
+      const fixed = (label, count) => rowsOf(makeBatch(createRandom(seed).fork(label), count, blanks));
+      const trained = await teach(
+        model,
+        {
+          data: endless(100 * batchSize, (size) => makeBatch(random, size, blanks)),
+          validation: fixed("validation", 500),
+          epochs: steps / 100,
+          batchSize,
+          learningRate: rate,
+          schedule: "cosine",
+          stopAtLoss: target / 2,
+        },
+        { signal, tell },
+      );
+      return { value: meanLoss(model, fixed("test", 1000), 250), ...trained };
+    },
+  };
+}
+
+export function copying(blanks, models) {
+  const line = (symbols * Math.log(kinds)) / (blanks + 2 * symbols);
+  return {
+    name: `copy-${blanks}`,
+    about: `ten symbols said again after ${blanks} steps`,
+    measure: "nats per step",
+    better: "lower",
+    baseline: () => ({ name: "no memory", value: line }),
+    published: `no memory ${line.toFixed(4)}`,
+    target: line / 10,
+    models: models.map((model) => modelOf(blanks, line / 10, model)),
+  };
+}
