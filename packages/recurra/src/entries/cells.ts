@@ -2,6 +2,7 @@
 export { type AntisymmetricOptions, antisymmetric, antisymmetricCell } from "../cells/antisymmetric.ts";
 export { type CfcOptions, cfc, cfcCell } from "../cells/cfc.ts";
 export { type ClockworkOptions, clockwork, clockworkCell } from "../cells/clockwork.ts";
+export { type ConvolutionalOptions, convGru, convLstm } from "../cells/convolutional.ts";
 export { lstmCoupled } from "../cells/coupled.ts";
 export { type EchoStateOptions, echoState, echoStateCell } from "../cells/echo-state.ts";
 export { fastgrnn } from "../cells/fastgrnn.ts";
