@@ -245,7 +245,7 @@ export class Executable {
       const order = called?.shards[shard];
       if (called !== undefined && order !== undefined && isPackedType(type, entry.rows.packing!.axis)) {
         const features = product(type.shape);
-        readPacked(this.#floats(address, order.packedRows * features), result, called.steps, order, features);
+        readPacked(this.#place(placement, address), result, called.steps, order, features);
         continue;
       }
       const perRow = elementCount(type, { ...sizes, batch: 1 });
@@ -335,7 +335,7 @@ export class Executable {
     if (order !== undefined && part.packing !== undefined && isPackedType(type, part.packing.axis)) {
       const features = product(type.shape);
       const steps = sizeOf(part.packing.axis, sizes);
-      writePacked(this.#floats(address, order.packedRows * features), given, steps, order, features);
+      writePacked(this.#place(placement, address), given, steps, order, features);
       return;
     }
     const perRow = type.axes.includes("batch") ? elementCount(type, { ...sizes, batch: 1 }) : 0;

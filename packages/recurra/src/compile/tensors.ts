@@ -121,32 +121,44 @@ function eachRow(
 }
 
 /** Writes the true steps of these rows of [batch, axis, features]: the rows alive at each step, one step behind the other. */
-export function writePacked(target: Float32Array, source: Numbers, steps: number, order: ShardOrder, features: number) {
-  eachPackedRow(order, steps, features, (inCallers, inMemory) => {
-    for (let i = 0; i < features; i++) target[inMemory + i] = source[inCallers + i]!;
+export function writePacked(place: Place, source: Numbers, steps: number, order: ShardOrder, features: number): void {
+  const { floats, address, staging, turn } = place;
+  eachRun(order, (first, count, alive) => {
+    const staged = floats(staging, alive * count * features);
+    for (let row = 0; row < alive; row++) {
+      const from = (order.positions[row]! * steps + first) * features;
+      staged.set(run(source, from, count * features), row * count * features);
+    }
+    turn(staging, address + 4 * order.firstRows[first]! * features, alive, count, features);
   });
 }
 
 /** Reads true steps into a target that holds 0 at padding. */
 export function readPacked(
-  memory: Float32Array,
+  place: Place,
   target: Float32Array,
   steps: number,
   order: ShardOrder,
   features: number,
 ): void {
-  eachPackedRow(order, steps, features, (inCallers, inMemory) => {
-    for (let i = 0; i < features; i++) target[inCallers + i] = memory[inMemory + i]!;
+  const { floats, address, staging, turn } = place;
+  eachRun(order, (first, count, alive) => {
+    turn(address + 4 * order.firstRows[first]! * features, staging, count, alive, features);
+    const staged = floats(staging, alive * count * features);
+    for (let row = 0; row < alive; row++) {
+      const own = staged.subarray(row * count * features, (row + 1) * count * features);
+      target.set(own, (order.positions[row]! * steps + first) * features);
+    }
   });
 }
 
-function eachPackedRow(
-  { positions, lengths, firstRows }: ShardOrder,
-  steps: number,
-  features: number,
-  visit: (inCallers: number, inMemory: number) => void,
-): void {
-  positions.forEach((position, row) => {
-    for (let t = 0; t < lengths[row]!; t++) visit((position * steps + t) * features, (firstRows[t]! + row) * features);
-  });
+/** Steps behind each other in which the same rows are alive lie in memory like a tensor of two axes: `count` from step `first` on. */
+function eachRun({ firstRows }: ShardOrder, visit: (first: number, count: number, alive: number) => void): void {
+  const aliveAt = (t: number) => firstRows[t + 1]! - firstRows[t]!;
+  let first = 0;
+  for (let t = 1; t < firstRows.length; t++) {
+    if (t < firstRows.length - 1 && aliveAt(t) === aliveAt(first)) continue;
+    visit(first, t - first, aliveAt(first));
+    first = t;
+  }
 }
