@@ -18,7 +18,7 @@ function load() {
   if (loaded === undefined && reason === undefined) {
     try {
       if (existsSync(binary)) loaded = wrap(require(binary));
-      else reason = "not built: run `npm rebuild @recurra/native` where a C compiler is";
+      else reason = "not built";
     } catch (cause) {
       reason = `could not be loaded: ${cause instanceof Error ? cause.message : String(cause)}`;
     }

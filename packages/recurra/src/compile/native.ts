@@ -29,16 +29,34 @@ export interface NativeKernels {
 
 export type KernelSet = Arithmetic | `native ${string}`;
 
-interface NodeModules {
+/** Why there are no native kernels. */
+export interface NativeAbsence {
+  /** Refused by RECURRA_NATIVE=0; a package that is not there; one that is there and does not load; an engine that has no such thing. */
+  readonly kind: "refused" | "not installed" | "broken" | "not Node";
+  /** In words, with the message of what failed. */
+  readonly reason: string;
+  /** How to get them; undefined where nothing would help. */
+  readonly mend: string | undefined;
+}
+
+type Found =
+  | { readonly native: NativeKernels; readonly absence: undefined }
+  | { readonly native: undefined; readonly absence: NativeAbsence };
+
+interface NodeProcess {
+  readonly env: Readonly<Record<string, string | undefined>>;
   getBuiltinModule?(name: string): unknown;
 }
 
-interface NodeRequire {
+export interface NodeRequire {
   (name: string): unknown;
   resolve(name: string): string;
 }
 
-let found: { readonly native: NativeKernels | undefined; readonly reason: string | undefined } | undefined;
+const packageName = "@recurra/native";
+const rebuild = `run \`npm rebuild ${packageName}\` where a C compiler (cc, gcc or clang) is`;
+
+let found: Found | undefined;
 
 /** The kernels, or undefined: `whyNotNative` then says why. Looked for once. */
 export function nativeKernels(): NativeKernels | undefined {
@@ -46,26 +64,48 @@ export function nativeKernels(): NativeKernels | undefined {
   return found.native;
 }
 
-export function whyNotNative(): string | undefined {
+export function whyNotNative(): NativeAbsence | undefined {
   found ??= find();
-  return found.reason;
+  return found.absence;
 }
 
-function find(): NonNullable<typeof found> {
-  const { process } = globalThis as { process?: NodeModules };
-  if (process?.getBuiltinModule === undefined) return { native: undefined, reason: "this is not Node" };
+function find(): Found {
+  const { process } = globalThis as { process?: NodeProcess };
+  if (process?.getBuiltinModule === undefined)
+    return absent("not Node", "native kernels are for Node; this is another engine", undefined);
   const { createRequire } = process.getBuiltinModule("node:module") as { createRequire(from: string): NodeRequire };
-  const require = createRequire(import.meta.url);
+  return findNative(process.env, () => createRequire(import.meta.url));
+}
+
+/** Looks for the kernels from where `makeRequire` does. */
+export function findNative(env: NodeProcess["env"], makeRequire: () => NodeRequire): Found {
+  if (env["RECURRA_NATIVE"] === "0")
+    return absent("refused", "switched off by RECURRA_NATIVE=0", "unset RECURRA_NATIVE to use them");
   try {
-    const path = require.resolve("@recurra/native");
+    const require = makeRequire();
+    const path = require.resolve(packageName);
     const native = require(path) as NativePackage;
     const loaded = native.load();
-    if (loaded === undefined) return { native: undefined, reason: native.whyNot() };
+    if (loaded === undefined) return absent("broken", `${packageName}: ${native.whyNot()}`, rebuild);
     const { bind } = loaded;
-    return { native: { path, instructionSet: loaded.selected(), wide: loaded.lanes() > 4, bind }, reason: undefined };
-  } catch {
-    return { native: undefined, reason: "@recurra/native is not installed" };
+    const kernels = { path, instructionSet: loaded.selected(), wide: loaded.lanes() > 4, bind };
+    return { native: kernels, absence: undefined };
+  } catch (cause) {
+    if (isMissing(cause))
+      return absent("not installed", `${packageName} is not installed`, `npm install ${packageName}`);
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return absent("broken", `${packageName} could not be loaded: ${message}`, rebuild);
   }
+}
+
+function absent(kind: NativeAbsence["kind"], reason: string, mend: string | undefined): Found {
+  return { native: undefined, absence: { kind, reason, mend } };
+}
+
+/** The package itself is not found. One that is there and lacks a file of its own has the same code and another name. */
+function isMissing(cause: unknown): boolean {
+  if (!(cause instanceof Error) || !("code" in cause) || cause.code !== "MODULE_NOT_FOUND") return false;
+  return cause.message.includes(`'${packageName}'`);
 }
 
 /** What a module imports: products and, by the number of enclosing scans, loops. Defines the loops' programs on the way. */
