@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it } from "vitest";
-import { main } from "../packages/cli/src/main.ts";
+import { main, realLibrary } from "../packages/cli/src/main.ts";
 import { forecastRows } from "../packages/cli/src/options/forecast.ts";
 import { withDatabase } from "../packages/cli/src/read/duckdb.ts";
 import { type FakeIo, fakeIo } from "../packages/cli/test-support/fakes.ts";
@@ -32,7 +32,8 @@ beforeEach(() => {
 });
 
 const at = (name: string) => `${folder}/${name}`;
-const run = (...argv: string[]) => main(argv, io);
+/** What is noticed depends on the machine of the tests. */
+const run = (...argv: string[]) => main(argv, io, { ...realLibrary, notices: () => [] });
 const told = (text: string) => text.replaceAll(`${folder}/`, "").replaceAll(folder, ".");
 const lastEvent = () => JSON.parse(io.out().trimEnd().split("\n").at(-1) ?? "");
 

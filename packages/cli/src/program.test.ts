@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type FakeIo, fakeIo, fakeLibrary, fakeScores } from "../test-support/fakes.ts";
+import { type FakeIo, fakeIo, fakeLibrary, fakeMachine, fakeRates, fakeScores } from "../test-support/fakes.ts";
 import { folderWith } from "../test-support/files.ts";
 import { commandOf } from "./io.ts";
 import { runProgram } from "./program.ts";
@@ -320,11 +320,106 @@ describe("recurra with a stored model", () => {
   });
 });
 
+describe("recurra doctor", () => {
+  it("says what there is, what is used and how fast it is", async () => {
+    expect(await run("doctor")).toBe(0);
+    expect(io.out()).toMatchInlineSnapshot(`
+      "engine       Node 24.1.0
+      processor    Engine No. 1, 4 cores
+      WebAssembly  SIMD yes, relaxed SIMD yes, shared memory yes
+      threads      4 for a large batch
+      kernels      native avx512
+
+      GFLOP/s, measured now  1 thread  up to 4
+      native avx512             143.0    480.1
+      WebAssembly, SIMD         24.50    90.00
+      "
+    `);
+    expect(io.err()).toBe("");
+  });
+
+  it("says why native kernels are missing and how to get them", async () => {
+    const whyNotNative = {
+      kind: "not installed",
+      reason: "@recurra/native is not installed",
+      mend: "npm install @recurra/native",
+    } as const;
+    const machine = { ...fakeMachine, backend: "wasm", kernels: "relaxed", whyNotNative, threads: 1 } as const;
+    library = {
+      ...library,
+      describeMachine: () => ({ ...machine, threadsAsked: "1" }),
+      measureMachine: async () => [],
+    };
+    expect(await run("doctor")).toBe(0);
+    expect(io.out()).toMatchInlineSnapshot(`
+      "engine             Node 24.1.0
+      processor          Engine No. 1, 4 cores
+      WebAssembly        SIMD yes, relaxed SIMD yes, shared memory yes
+      threads            one, for every batch; RECURRA_THREADS is 1
+      kernels            WebAssembly, relaxed SIMD
+      no native kernels  @recurra/native is not installed
+      hint               npm install @recurra/native
+
+      "
+    `);
+  });
+
+  it("gives all of it as one JSON object", async () => {
+    expect(await run("doctor", "--json")).toBe(0);
+    expect(lines().map((line) => JSON.parse(line))).toEqual([
+      JSON.parse(JSON.stringify({ event: "machine", ...fakeMachine, rates: fakeRates })),
+    ]);
+  });
+});
+
+describe("recurra without native kernels", () => {
+  const notice = {
+    kind: "no native kernels",
+    text: "runs on WebAssembly, without native kernels: switched off by RECURRA_NATIVE=0",
+    mend: "unset RECURRA_NATIVE to use them",
+  } as const;
+  const line = `note: ${notice.text} (${notice.mend})\n`;
+  const count = () => io.err().split(line).length - 1;
+
+  beforeEach(() => {
+    library = { ...library, notices: () => [notice] };
+  });
+
+  it("says so once in each run that computes", async () => {
+    await trainInto("model");
+    expect(io.err()).toBe(line);
+    for (const name of ["predict", "evaluate", "backtest"]) {
+      io = fakeIo();
+      expect(await run(name, `${folder}/model`, `${folder}/data.csv`)).toBe(0);
+      expect([name, count()]).toEqual([name, 1]);
+      expect(io.out()).not.toContain(notice.text);
+    }
+    io = fakeIo();
+    await run("show", `${folder}/model`);
+    expect(io.err()).toBe("");
+  });
+
+  it("says so as an event with --json, and nothing with --quiet or where --strict wants none", async () => {
+    await trainInto("model", "--json");
+    expect(JSON.parse(lines()[0] ?? "")).toEqual({
+      event: "notice",
+      kind: notice.kind,
+      message: notice.text,
+      mend: notice.mend,
+    });
+    for (const flag of ["--quiet", "--strict"]) {
+      io = fakeIo();
+      await trainInto(`model${flag}`, flag);
+      expect(io.err()).toBe("");
+    }
+  });
+});
+
 describe("recurra, misused", () => {
   it.each([
     [
       ["trian", "x.csv"],
-      'command "trian" is unknown, expected one of train, predict, evaluate, backtest, show.\nDid you mean train?',
+      'command "trian" is unknown, expected one of train, predict, evaluate, backtest, show, doctor.\nDid you mean train?',
     ],
     [
       ["train", "x.csv", "--horzon", "3"],
@@ -340,7 +435,10 @@ describe("recurra, misused", () => {
       ["show", "a", "b"],
       "the command line is longer than it may be, expected only show MODEL.\nSee recurra show --help.",
     ],
-    [[], "the command is missing, expected one of train, predict, evaluate, backtest, show.\nSee recurra --help."],
+    [
+      [],
+      "the command is missing, expected one of train, predict, evaluate, backtest, show, doctor.\nSee recurra --help.",
+    ],
     [
       ["train", "--target", "OT", "--horizon", "3"],
       "the data is missing, expected files, or a query with --sql.\nName a file, or add --sql \"SELECT * FROM 'data.csv'\".",

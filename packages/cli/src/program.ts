@@ -97,6 +97,13 @@ function buildProgram(context: Context, finish: (code: number) => void): Command
       const module = await import("./commands/show.ts");
       finish(await module.show(model, flags, context));
     });
+
+  command(program, "doctor", "what this machine offers, what recurra uses of it, and how fast that is")
+    .option("--json", "one JSON object")
+    .action(async (flags: { readonly json?: boolean }) => {
+      const module = await import("./commands/doctor.ts");
+      finish(await module.doctor(flags, context));
+    });
   return program;
 }
 

@@ -1,5 +1,6 @@
 /** Stand-ins for the terminal and the library, so that the command line is tested without training anything. */
 import type { Table } from "recurra/data";
+import type { Machine, Rate } from "recurra/inspect";
 import type { ErrorTable, ForecastEvent, Forecaster, ForecastOptions, Scores, WindowView } from "recurra/tasks";
 import type { Io } from "../src/io.ts";
 import type { Library } from "../src/library.ts";
@@ -66,6 +67,27 @@ export const fakeScores: Scores = {
   lastValue: errors(2),
 };
 
+export const fakeMachine: Machine = {
+  engine: "Node 24.1.0",
+  processor: "Engine No. 1",
+  cores: 4,
+  simd: true,
+  relaxedSimd: true,
+  sharedMemory: true,
+  threads: 4,
+  threadsAsked: undefined,
+  backend: "native",
+  kernels: "native avx512",
+  whyNotNative: undefined,
+};
+
+export const fakeRates: readonly Rate[] = [
+  { kernels: "native avx512", threads: 1, gflops: 143.04 },
+  { kernels: "native avx512", threads: 4, gflops: 480.1 },
+  { kernels: "plain", threads: 1, gflops: 24.5 },
+  { kernels: "plain", threads: 4, gflops: 90 },
+];
+
 export interface FakeLibrary extends Library {
   /** Tables and options that were given to it. */
   readonly tables: Table[];
@@ -79,6 +101,9 @@ export function fakeLibrary(beforeEpoch: (epoch: number) => void = () => {}): Fa
   return {
     tables,
     trained,
+    notices: () => [],
+    describeMachine: () => fakeMachine,
+    measureMachine: async () => fakeRates,
     loadForecaster: (files) => {
       const content: unknown = JSON.parse(new TextDecoder().decode(files.get("model.json")));
       return fakeForecaster(content as ForecastOptions, tables); // written by toFiles below

@@ -2,6 +2,7 @@
 import type { BacktestOrigin, BacktestResult } from "recurra/tasks";
 import { type Context, exitCodes } from "../library.ts";
 import { count } from "../options/values.ts";
+import { tellNotices } from "../report/notices.ts";
 import { alignTable, counted, short, timestamp, timeWriter } from "../report/numbers.ts";
 import { scoreTable } from "../report/scores.ts";
 import { type ModelFlags, modelAndTable } from "./with-model.ts";
@@ -20,6 +21,7 @@ export async function backtest(
   const origins = flags.origins === undefined ? {} : { origins: count("--origins", flags.origins) };
   const step = flags.step === undefined ? {} : { step: count("--step", flags.step) };
   const { forecaster, table } = await modelAndTable(model, files, flags, library);
+  if (forecaster.options.strict !== true) tellNotices(io, library, flags.json === true);
   const result = forecaster.backtest(table, { ...origins, ...step });
   for (const note of result.notes) io.stderr.write(`note: ${note}\n`);
   io.stdout.write(flags.json === true ? jsonLines(result) : tables(result));

@@ -2,6 +2,7 @@
 import { writeFileWhole } from "../files/atomic.ts";
 import { type Context, exitCodes } from "../library.ts";
 import { text } from "../options/values.ts";
+import { tellNotices } from "../report/notices.ts";
 import { counted, timestamp } from "../report/numbers.ts";
 import { forecastCsv } from "./forecast-csv.ts";
 import { type ModelFlags, modelAndTable } from "./with-model.ts";
@@ -18,6 +19,7 @@ export async function predict(
 ): Promise<number> {
   const out = flags.out === undefined ? undefined : text("--out", flags.out);
   const { forecaster, table } = await modelAndTable(model, files, flags, library);
+  if (forecaster.options.strict !== true) tellNotices(io, library, flags.json === true);
   const result = forecaster.predict(table);
   if (out !== undefined) writeFileWhole(out, new TextEncoder().encode(forecastCsv(result)));
   for (const note of result.notes) io.stderr.write(`note: ${note}\n`);

@@ -11,6 +11,7 @@ import { parseReading, parseSource, type ReadingFlags, rolesOf } from "../option
 import { text } from "../options/values.ts";
 import { readTable } from "../read/read-table.ts";
 import { type DataSource, type Reading, wideNames } from "../read/request.ts";
+import { tellNotices } from "../report/notices.ts";
 import { counted } from "../report/numbers.ts";
 import { type DoneEvent, type Reporter, reporterFor } from "../report/reporter.ts";
 
@@ -40,6 +41,7 @@ export async function train(
   checkFolder(folder, flags.overwrite === true);
 
   const table = await readTable({ source, reading, roles: rolesOf(options) });
+  if (flags.quiet !== true && options.strict !== true) tellNotices(context.io, context.library, flags.json === true);
   const reporter = reporterFor(
     flags.json === true ? "json" : flags.quiet === true ? "quiet" : "people",
     context.io,

@@ -54,6 +54,8 @@ export interface CompileOptions {
   readonly capacity?: AxisSizes;
   /** Only plain multiply-adds: the same bits on every machine. Default false: relaxed multiply-adds where the engine has them. */
   readonly strict?: boolean;
+  /** Native kernels where they are. Default true; false compares WebAssembly with them. */
+  readonly native?: boolean;
   /** At most this many threads. The result has the same bits for any number. Default: one per processor, or RECURRA_THREADS. */
   readonly threads?: number;
   /**
@@ -124,7 +126,14 @@ export class Executable {
 
   constructor(
     programs: Readonly<Record<string, Program>>,
-    { capacity = {}, strict = false, threads, memoryLimit, inSegments: programsInSegments }: CompileOptions = {},
+    {
+      capacity = {},
+      strict = false,
+      native = true,
+      threads,
+      memoryLimit,
+      inSegments: programsInSegments,
+    }: CompileOptions = {},
   ) {
     this.arithmetic = strict ? "plain" : bestArithmetic();
     this.#plain = makeEntries(programs);
@@ -145,7 +154,7 @@ export class Executable {
     this.#pool = threads === 1 ? undefined : threadPool();
     this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
     this.#memory = createMemory(end, this.#pool !== undefined);
-    this.#native = strict ? undefined : nativeKernels();
+    this.#native = strict || !native ? undefined : nativeKernels();
     this.#bound = this.#native?.bind(this.#memory);
     this.#layout = this.#fitting(this.#capacity);
     this.#compile();

@@ -1,6 +1,9 @@
-/** `recurra/inspect`: gradients, gates and states over time; the program of a network, before and after each pass. */
+/** `recurra/inspect`: gradients, gates and states over time; the program of a network, before and after each pass; the machine. */
 
 export { type Interpretation, interpret } from "../backends/reference/interpret.ts";
+export { describeMachine, type Machine, measureMachine, type Rate } from "../compile/machine.ts";
+export type { KernelSet, NativeAbsence } from "../compile/native.ts";
+export { type Notice, notices } from "../compile/notices.ts";
 export { type InspectOptions, inspectGradients, type UpdateRatio, updateRatios } from "../inspect/flow.ts";
 export { gradientFlowSvg, reachInWords } from "../inspect/svg.ts";
 export type {
