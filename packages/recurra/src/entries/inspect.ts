@@ -5,6 +5,13 @@ export { describeMachine, type Machine, measureMachine, type Rate } from "../com
 export type { KernelSet, NativeAbsence } from "../compile/native.ts";
 export { type Notice, notices } from "../compile/notices.ts";
 export { type InspectOptions, inspectGradients, type UpdateRatio, updateRatios } from "../inspect/flow.ts";
+export {
+  type LayerSummary,
+  type NetworkSummary,
+  type OwnParameters,
+  summarize,
+  summaryTable,
+} from "../inspect/summary.ts";
 export { gradientFlowSvg, reachInWords } from "../inspect/svg.ts";
 export type {
   Finding,
@@ -14,6 +21,7 @@ export type {
   ParameterFlow,
   StateFlow,
 } from "../inspect/types.ts";
+export { unfoldingSvg } from "../inspect/unfolding.ts";
 export type { Program } from "../ir/nodes.ts";
 export { printProgram } from "../ir/printer.ts";
 export { verify } from "../ir/verify.ts";

@@ -1,5 +1,6 @@
 /** Pictures of the flow of gradients, as SVG text that follows the page's light or dark colours. */
 import { fromTheEnd } from "./diagnosis.ts";
+import { escaped, palette } from "./markup.ts";
 import type { GradientFlow, LayerFlow } from "./types.ts";
 
 const width = 720;
@@ -125,19 +126,9 @@ function end(reach: Float64Array, layer: LayerFlow): number {
   return fromTheEnd(reach, layer).at(-1) ?? 0;
 }
 
-const colours = ["#0550ae", "#bc4c00", "#1a7f37", "#8250df", "#9a6700", "#57606a"];
-const darkColours = ["#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#d29922", "#8b949e"];
-const style = [
-  "text { font: 12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; fill: #24292f }",
-  ".title { font-weight: 600 } .tick { font-size: 11px } .page { fill: #ffffff } .grid { stroke: #d8dee4 }",
-  ".line { fill: none; stroke-width: 1.75; stroke-linejoin: round }",
-  paint(colours),
-  `@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .page { fill: #0d1117 } .grid { stroke: #30363d } ${paint(darkColours)} }`,
-].join("\n");
-
-function paint(list: readonly string[]): string {
-  return list.map((colour, i) => `.s${i} { stroke: ${colour} } .l${i} { fill: ${colour} }`).join(" ");
-}
+const style = palette(
+  ".title { font-weight: 600 } .tick { font-size: 11px } .line { fill: none; stroke-width: 1.75; stroke-linejoin: round }",
+);
 
 function wrapped(text: string, columns: number): string[] {
   const lines: string[] = [];
@@ -151,8 +142,4 @@ function wrapped(text: string, columns: number): string[] {
 
 function round(value: number): number {
   return Math.round(value * 10) / 10;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -72,7 +72,7 @@ function withWeight(
   convolve: (weight: Tensor) => Tensor,
 ): Tensor {
   const y = convolve(scope.param("W", [channels, inputs], initialize));
-  return activation(bias ? add(y, scope.param("b", [channels], "zeros")) : y);
+  return scope.made("convolution", activation(bias ? add(y, scope.param("b", [channels], "zeros")) : y));
 }
 
 function unpadded(x: Tensor, scope: Scope, axis: Axis = "time"): Tensor {

@@ -25,7 +25,7 @@ export function dense({
     name: "dense",
     apply(x, scope) {
       const product = matmul(scope.param("W", [outputSize, x.size], initialize), x);
-      return activation(bias ? add(product, scope.param("b", [outputSize], "zeros")) : product);
+      return scope.made("dense", activation(bias ? add(product, scope.param("b", [outputSize], "zeros")) : product));
     },
   };
 }

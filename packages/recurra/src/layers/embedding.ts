@@ -38,7 +38,7 @@ export function embedding({
   return {
     name: "embedding",
     apply(tokens, scope) {
-      const rows = gather(tableIn(scope), tokens);
+      const rows = scope.made("embedding", gather(tableIn(scope), tokens));
       if (!scope.training || dropout === 0) return rows;
       return mul(rows, gather(dropoutMask(scope, dropout, { axes: [], shape: [vocabSize, 1] }), tokens));
     },

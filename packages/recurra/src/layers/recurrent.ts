@@ -125,7 +125,7 @@ function runCell(
   const axes = x.type.axes.filter((other) => other !== axis);
   const zeros = (state: string) => broadcast(x.trace.literal(0), { axes, shape: [cell.stateSize(state, sizes)] });
   const initial = Object.fromEntries(cell.states.map((state) => [state, given[`${path}.${state}`] ?? zeros(state)]));
-  return scan({
+  const result = scan({
     axis,
     direction,
     lengths: scope.lengths(axis),
@@ -137,6 +137,8 @@ function runCell(
       return { next, outputs: Object.fromEntries(read.map((name) => [name, next[name]!])) };
     },
   });
+  scope.made(cell.name, result.outputs[cell.output]!, { axis, direction, states: cell.states });
+  return result;
 }
 
 /** The element after the last true timestep of an output that is no state; 0 for an empty sequence. */

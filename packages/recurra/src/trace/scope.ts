@@ -1,6 +1,6 @@
 /** Where a network declares its parameters while it is traced: names, shapes and how they begin. */
 import { ShapeError } from "../base/errors.ts";
-import type { Axis } from "../base/shapes.ts";
+import type { Axis, TensorType } from "../base/shapes.ts";
 import { type Initializer, type InitializerName, parseInitializer } from "../init/initializers.ts";
 import type { Tensor, Trace } from "./tensor.ts";
 
@@ -14,6 +14,19 @@ export interface ParameterSpec {
 
 /** What stands for a parameter where it is read: the parameter by its name within the scope, masked or scaled, say. */
 export type Reading = (parameter: Tensor, name: string) => Tensor;
+
+/** A layer as it stands in a network: what it is called, what it makes, and along which axis it steps. */
+export interface LayerRecord {
+  /** What the names of its parameters begin with: "1.dense". */
+  readonly path: string;
+  readonly kind: string;
+  readonly output: TensorType;
+  readonly recurrence?: {
+    readonly axis: Axis;
+    readonly direction: "forward" | "backward";
+    readonly states: readonly string[];
+  };
+}
 
 export interface ScopeOptions {
   readonly trace: Trace;
@@ -35,6 +48,7 @@ export class Scope {
   readonly #shared: {
     readonly lengths: Readonly<Record<Axis, Tensor>>;
     readonly parameters: Map<string, ParameterSpec>;
+    readonly layers: Map<string, LayerRecord>;
     streams: number;
   };
 
@@ -47,12 +61,25 @@ export class Scope {
     this.#shared =
       options instanceof Scope
         ? options.#shared
-        : { lengths: options.lengths ?? {}, parameters: new Map(), streams: 0 };
+        : { lengths: options.lengths ?? {}, parameters: new Map(), layers: new Map(), streams: 0 };
   }
 
   /** Every parameter declared so far, in order of declaration. */
   get parameters(): readonly ParameterSpec[] {
     return [...this.#shared.parameters.values()];
+  }
+
+  /** Every layer that has said what it made, in order. */
+  get layers(): readonly LayerRecord[] {
+    return [...this.#shared.layers.values()];
+  }
+
+  /** Tells those who print a network what a layer in this scope made. Gives y back; inside a step of a recurrence it tells nothing. */
+  made(kind: string, y: Tensor, recurrence?: LayerRecord["recurrence"]): Tensor {
+    const path = this.#prefix.slice(0, -1);
+    const record = { path, kind, output: y.type, ...(recurrence === undefined ? {} : { recurrence }) };
+    if (y.trace.depth() === 0) this.#shared.layers.set(path, record);
+    return y;
   }
 
   in(name: string): Scope {

@@ -28,7 +28,7 @@ import {
   sub,
   sumAll,
 } from "../trace/operations.ts";
-import { type ParameterSpec, Scope } from "../trace/scope.ts";
+import { type LayerRecord, type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
 import { type Clipping, clip } from "./clipping.ts";
 import { separateCount } from "./count.ts";
@@ -128,6 +128,8 @@ export interface TracedNetwork {
   readonly loss: Program;
   /** Of each recurrence of the program. */
   readonly stateNames: ReadonlyMap<NodeId, readonly string[]>;
+  /** What its layers have said of themselves. */
+  readonly layers: readonly LayerRecord[];
 }
 
 /** The equations of a network, before any pass; `training` turns dropout and its kind on. */
@@ -144,6 +146,7 @@ export function traceNetwork(network: Network, training: boolean): TracedNetwork
     outputs: { graph, outputs: ids, updates: {} },
     loss: { graph, outputs: { loss: loss.id, ...carried }, updates: {} },
     stateNames: trace.stateNames,
+    layers: scope.layers,
   };
 }
 
