@@ -80,7 +80,7 @@ export function differentiable(program: Program): string[] {
 
 /**
  * Runs a program on WebAssembly. All memory is filled with NaN first, so that whatever reads what it did not write shows.
- * `capacity` is larger than the sizes, so that nothing can count on a tight fit.
+ * There is room for more than the sizes, so that nothing can count on a tight fit.
  */
 export function runWasm(
   program: Program,
@@ -88,10 +88,8 @@ export function runWasm(
   sizes: AxisSizes,
   strict: boolean,
 ): Record<string, Float32Array> {
-  const executable = new Executable(
-    { main: program },
-    { strict, capacity: Object.fromEntries(Object.entries(sizes).map(([axis, size]) => [axis, size + 1])) },
-  );
+  const executable = new Executable({ main: program }, { strict });
+  executable.reserve(Object.fromEntries(Object.entries(sizes).map(([axis, size]) => [axis, size + 1])));
   const names = [...executable.params.keys()];
   if (names.length > 0) new Float32Array(executable.param(names[0]!).buffer).fill(Number.NaN);
   for (const name of names) executable.param(name).set(feeds[name]!);

@@ -3,7 +3,16 @@ import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
 import { aliveAxis, type Packing, packedAxis } from "../base/packing.ts";
-import { type Axis, type AxisSizes, orderAxes, segmentLength, sizeOf, type TensorType } from "../base/shapes.ts";
+import {
+  type Axis,
+  type AxisSizes,
+  orderAxes,
+  product,
+  segmentLength,
+  sizeOf,
+  type TensorType,
+} from "../base/shapes.ts";
+import { reachable } from "../ir/builder.ts";
 import { type NodeId, operands, type Program } from "../ir/nodes.ts";
 import { choosePacking } from "../optimize/packing.ts";
 import { partialName, splitBatch } from "../optimize/split.ts";
@@ -90,16 +99,18 @@ export interface PlacedParam {
   readonly shape: readonly number[];
 }
 
-/** Parameters of all programs, by name, one behind the other. */
-export function placeParams(entries: readonly Entry[]): { params: Map<string, PlacedParam>; end: number } {
+/** Parameters that programs read or change, by name, one behind the other. */
+export function placeParams(programs: readonly Program[]): { params: Map<string, PlacedParam>; end: number } {
   const params = new Map<string, PlacedParam>();
   // Address 0 stays empty, so that a forgotten address shows.
   let end = 64;
-  for (const part of entries.flatMap(({ rows, whole }) => (whole === undefined ? [rows] : [rows, whole]))) {
-    for (const [name, buffer] of Object.entries(part.plan.params)) {
-      if (params.has(name)) continue;
-      const count = evaluate(part.plan.buffers[buffer]!.sizes[0]!, {});
-      params.set(name, { address: end, shape: [count] });
+  for (const { graph, outputs, updates } of programs) {
+    const read = reachable(graph, [...Object.values(outputs), ...Object.values(updates)]);
+    for (const [id, node] of graph.nodes.entries()) {
+      if (node.kind !== "param" || params.has(node.name)) continue;
+      if (!read.has(id as NodeId) && updates[node.name] === undefined) continue; // The position in the list is the id.
+      const count = product(node.shape);
+      params.set(node.name, { address: end, shape: [count] });
       end += Math.ceil((count * 4) / 64) * 64;
     }
   }

@@ -1,40 +1,24 @@
-/** Programs compiled into one WebAssembly module over one memory: parameters stay, inputs go in, outputs come out. */
-import { emitModule } from "../backends/wasm/emit.ts";
-import {
-  bestArithmetic,
-  createMemory,
-  growMemory,
-  type Instantiated,
-  instantiate,
-  kernels,
-} from "../backends/wasm/instantiate.ts";
+/** Programs compiled to WebAssembly over one memory, each when it is first called: parameters stay, inputs go in, outputs come out. */
+import { bestArithmetic, createMemory, type Exported, growMemory, kernels } from "../backends/wasm/instantiate.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
 import type { Arithmetic } from "../backends/wasm/tile.ts";
-import { InternalError, OptionError, ShapeError, UnsupportedError } from "../base/errors.ts";
+import { InternalError, OptionError, ShapeError } from "../base/errors.ts";
 import { isPackedType } from "../base/packing.ts";
 import {
   type Axis,
   type AxisSizes,
   elementCount,
   formatType,
-  orderAxes,
   product,
   sizeOf,
   type TensorType,
 } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
-import {
-  type Entry,
-  makeEntry,
-  operationsOf,
-  type Part,
-  type PlacedParam,
-  placeParams,
-  withPackedSizes,
-} from "./entry.ts";
-import { type KernelSet, type NativeKernels, nativeImports, nativeKernels } from "./native.ts";
+import { CompiledProgram, mostMemory, tooLong } from "./compiled.ts";
+import { type Entry, operationsOf, type Part, type PlacedParam, placeParams, withPackedSizes } from "./entry.ts";
+import { type KernelSet, type NativeKernels, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
-import { inSegments, type Layout, layOut, type Placement, type Segments } from "./placement.ts";
+import type { Placement, Segments } from "./placement.ts";
 import { orderRows, type ShardOrder } from "./rowOrder.ts";
 import { shardCount, shardRows, sumTree } from "./shards.ts";
 import {
@@ -50,8 +34,6 @@ import {
 import { type ThreadPool, threadPool } from "./threads.ts";
 
 export interface CompileOptions {
-  /** Sizes to plan for; larger ones later compile again. Axes that are missing start at 1. */
-  readonly capacity?: AxisSizes;
   /** Only plain multiply-adds: the same bits on every machine. Default false: relaxed multiply-adds where the engine has them. */
   readonly strict?: boolean;
   /** Native kernels where they are. Default true; false compares WebAssembly with them. */
@@ -68,11 +50,11 @@ export interface CompileOptions {
 }
 
 export interface Footprint {
-  /** Of the whole memory. */
+  /** Of the whole memory. A program takes its part when it is first called. */
   readonly memoryBytes: number;
   /** Of the temporaries of the program that needs most, all threads together. */
   readonly arenaBytes: number;
-  /** Of the compiled module. */
+  /** Of the modules of the programs called so far. */
   readonly moduleBytes: number;
   readonly kernels: KernelSet;
   /** Set when a program did not fit otherwise: it keeps the states at the borders of segments and computes the rest again. */
@@ -81,8 +63,6 @@ export interface Footprint {
 
 export type { Numbers };
 
-/** WebAssembly's addresses have 32 bits. */
-const mostMemory = 2 ** 32;
 /** Without a limit of the caller's, values of long sequences are computed again rather than kept in more than half of it. */
 const enoughMemory = mostMemory / 2;
 
@@ -98,66 +78,56 @@ const fewOperations = 5e5;
 export class Executable {
   /** The WebAssembly kernels in use: for everything, or for what native kernels leave. */
   readonly arithmetic: Arithmetic;
-  readonly #native: NativeKernels | undefined;
-  readonly #bound: ReturnType<NativeKernels["bind"]> | undefined;
-  readonly #plain: ReadonlyMap<string, Entry>;
-  /** Of the plain programs: those that callers give sizes for. */
-  readonly #axes: readonly Axis[];
-  readonly #limit: { readonly wanted: number; readonly most: number };
-  readonly #cutAlong: (axis: Axis) => ReadonlyMap<string, Entry> | undefined;
+  readonly #programs: ReadonlyMap<string, CompiledProgram>;
   readonly #params: ReadonlyMap<string, PlacedParam>;
-  readonly #paramEnd: number;
   readonly #memory: WebAssembly.Memory;
+  readonly #native: NativeKernels | undefined;
   readonly #pool: ThreadPool | undefined;
   readonly #mostThreads: number;
-  #capacity: AxisSizes;
-  #layout: Layout;
-  /** Whose sizes the module's functions are called with, in this order. */
-  #moduleAxes: readonly Axis[] = [];
   readonly #orders = new Map<string, CalledOrder>();
-  #module: WebAssembly.Module | undefined;
-  #instance: Instantiated | undefined;
-  #loops: readonly Int32Array[] = [];
-  #moduleBytes = 0;
-  /** Its number in the pool, once a call has been large enough for threads. */
-  #registered: number | undefined;
+  /** Of any program: they share the memory. */
+  #turn: Exported | undefined;
   /** By program and size: whether several threads have been faster than one. */
   readonly #paces = new Map<string, Pace>();
 
   constructor(
     programs: Readonly<Record<string, Program>>,
-    {
-      capacity = {},
-      strict = false,
-      native = true,
-      threads,
-      memoryLimit,
-      inSegments: programsInSegments,
-    }: CompileOptions = {},
+    { strict = false, native = true, threads, memoryLimit, inSegments = () => undefined }: CompileOptions = {},
   ) {
     this.arithmetic = strict ? "plain" : bestArithmetic();
-    this.#plain = makeEntries(programs);
-    this.#axes = orderAxes([...this.#plain.values()].flatMap((entry) => entry.axes));
     if (memoryLimit !== undefined) checkLimit(memoryLimit);
-    this.#limit = { wanted: memoryLimit ?? enoughMemory, most: memoryLimit ?? mostMemory };
-    const cuts = new Map<Axis, ReadonlyMap<string, Entry> | undefined>();
-    this.#cutAlong = (axis) => {
-      if (cuts.has(axis)) return cuts.get(axis);
-      const found = programsInSegments?.(axis);
-      cuts.set(axis, found === undefined ? undefined : makeEntries(found));
-      return cuts.get(axis);
-    };
-    this.#capacity = Object.fromEntries(this.#axes.map((axis) => [axis, capacity[axis] ?? 1]));
-    const { params, end } = placeParams([...this.#plain.values()]);
+    const limit = { wanted: memoryLimit ?? enoughMemory, most: memoryLimit ?? mostMemory };
+    const { params, end } = placeParams(Object.values(programs));
+    if (end > limit.most) throw tooLong({ end, segments: undefined }, {}, limit.most);
     this.#params = params;
-    this.#paramEnd = end;
     this.#pool = threads === 1 ? undefined : threadPool();
     this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
-    this.#memory = createMemory(end, this.#pool !== undefined);
+    const shared = this.#pool !== undefined;
+    this.#memory = createMemory(end, shared);
     this.#native = strict || !native ? undefined : nativeKernels();
-    this.#bound = this.#native?.bind(this.#memory);
-    this.#layout = this.#fitting(this.#capacity);
-    this.#compile();
+    const surroundings = {
+      memory: this.#memory,
+      kernels: kernels(this.#native === undefined ? this.arithmetic : undefined, shared),
+      native: this.#native,
+      pool: this.#pool,
+      ground: { params, paramEnd: end, threads: this.#pool?.size ?? 1 },
+      limit,
+      grow: (bytes: number) => {
+        growMemory(this.#memory, bytes);
+        for (const program of this.#programs.values()) program.rebind();
+      },
+    };
+    const cuts = new Map<Axis, Readonly<Record<string, Program>> | undefined>();
+    const cut = (axis: Axis) => {
+      if (!cuts.has(axis)) cuts.set(axis, inSegments(axis));
+      return cuts.get(axis);
+    };
+    this.#programs = new Map(
+      Object.entries(programs).map(([name, program]) => [
+        name,
+        new CompiledProgram(name, program, (axis) => cut(axis)?.[name], surroundings),
+      ]),
+    );
   }
 
   /** Names and shapes of the parameters, in the order of their addresses. */
@@ -167,19 +137,20 @@ export class Executable {
 
   get footprint(): Footprint {
     const kernelSet: KernelSet = this.#native === undefined ? this.arithmetic : `native ${this.#native.instructionSet}`;
-    const placements = [...this.#layout.programs.values()].map(({ placement }) => placement);
+    const compiled = [...this.#programs.values()].filter((program) => program.isCompiled);
+    const arenas = compiled.map(({ placed: { placement } }) => placement.wholeBase - placement.arenaBase);
     return {
       memoryBytes: this.#memory.buffer.byteLength,
-      arenaBytes: Math.max(...placements.map(({ arenaBase, wholeBase }) => wholeBase - arenaBase)),
-      moduleBytes: this.#moduleBytes,
+      arenaBytes: Math.max(0, ...arenas),
+      moduleBytes: compiled.reduce((sum, { moduleBytes }) => sum + moduleBytes, 0),
       kernels: kernelSet,
-      segments: this.#layout.segments,
+      segments: compiled.find(({ layout }) => layout?.segments !== undefined)?.layout?.segments,
     };
   }
 
   /** Of a program with lengths: the axis whose padding costs nothing, or why all steps of all rows are computed. */
   packing(program: string): { readonly axis: Axis } | { readonly reason: string } {
-    const { rows, notPacked } = this.#known(program, this.#layout.programs).entry;
+    const { rows, notPacked } = this.#known(program).entry;
     return rows.packing === undefined ? { reason: notPacked } : { axis: rows.packing.axis };
   }
 
@@ -196,10 +167,12 @@ export class Executable {
    * @throws ShapeError when an axis has no size, or an input is missing or does not have its size.
    */
   call(name: string, sizes: AxisSizes, inputs: Readonly<Record<string, Numbers>>): void {
-    checkSizes(this.#known(name, this.#plain).axes, sizes);
-    this.#ensure(sizes);
-    const { entry, placement } = this.#known(name, this.#layout.programs);
-    const { programs, addTo } = this.#instance!;
+    const program = this.#known(name);
+    checkSizes(program.axes, sizes);
+    program.ensure(sizes);
+    const { entry, placement } = program.placed;
+    const { programs, addTo, turn } = program.instance;
+    this.#turn = turn;
     const shards = this.#shards(entry, sizes);
     this.#orderRows(name, entry, shards, sizes, inputs);
     for (let shard = 0; shard < shards; shard++) this.#feedShard(name, entry, placement, shard, shards, sizes, inputs);
@@ -213,28 +186,28 @@ export class Executable {
       if (entry.partials.has(input)) continue;
       this.#write(entry.whole, placement, buffer, placement.wholeBase + placement.whole[buffer]!, input, inputs, sizes);
     }
-    programs.get(`${name}.whole`)!(...this.#arguments(sizes), placement.arenaBase, placement.wholeBase, 0);
+    programs.get(`${name}.whole`)!(...program.arguments(sizes), placement.arenaBase, placement.wholeBase, 0);
   }
 
   /** Threads that would take part in a large call now, the calling one included. */
   get threadsReady(): number {
-    if (this.#pool === undefined || this.#registered === undefined) return 1;
-    return Math.min(this.#mostThreads, this.#pool.ready(this.#registered));
+    const ready = [...this.#programs.values()].flatMap(({ threadsReady }) => threadsReady ?? []);
+    return ready.length === 0 ? 1 : Math.min(this.#mostThreads, ...ready);
   }
 
   /** Makes room for these sizes now, so that views of parameters stay valid during calls of such sizes. */
   reserve(sizes: AxisSizes): void {
-    this.#ensure(sizes);
+    for (const program of this.#programs.values()) program.ensure(sizes);
   }
 
   /** Names of a program's outputs. */
   outputs(program: string): readonly string[] {
-    return this.#known(program, this.#plain).outputs;
+    return this.#known(program).outputs;
   }
 
   /** A copy of an output of the program called last, as [batch, time, features]. */
   output(program: string, name: string, sizes: AxisSizes): Float32Array<ArrayBuffer> {
-    const { entry, placement } = this.#known(program, this.#layout.programs);
+    const { entry, placement } = this.#known(program).placed;
     const inWhole = entry.whole?.plan.outputs[name];
     if (entry.whole !== undefined && inWhole !== undefined) {
       const type = entry.whole.types.get(inWhole)!;
@@ -269,15 +242,10 @@ export class Executable {
     return this.output(program, name, {})[0]!;
   }
 
-  #known<T>(name: string, programs: ReadonlyMap<string, T>): T {
-    const found = programs.get(name);
+  #known(name: string): CompiledProgram {
+    const found = this.#programs.get(name);
     if (found === undefined) throw new InternalError(`no program "${name}"`);
     return found;
-  }
-
-  #arguments(sizes: AxisSizes): readonly number[] {
-    const all = inSegments(sizes, this.#layout.segments);
-    return this.#moduleAxes.map((axis) => all[axis] ?? 1);
   }
 
   #shards({ splits, rowsPerShard }: Entry, sizes: AxisSizes): number {
@@ -354,28 +322,29 @@ export class Executable {
   }
 
   #runShards(name: string, entry: Entry, placement: Placement, shards: number, sizes: AxisSizes): void {
-    const program = this.#instance!.programs.get(name)!;
+    const compiled = this.#known(name);
+    const program = compiled.instance.programs.get(name)!;
     const { arenaBase, arenaBytes, shardBase, shardBytes } = placement;
-    const operations = this.#operations(name, entry, sizes);
-    const ready = operations < fewOperations ? 1 : Math.min(shards, this.#threads(shards));
+    const operations = this.#operations(name, entry, compiled.sizes(sizes));
+    const ready = operations < fewOperations ? 1 : Math.min(shards, this.#threads(compiled, shards));
     const pace = ready === 1 ? undefined : this.#paceOf(name, operations);
     const threads = pace?.next() === true ? ready : 1;
     const own = () => {
       for (let shard = 0; shard < shards; shard += threads) {
         const { first, own: ownSizes } = shardSizes(sizes, shards, shard);
-        program(...this.#arguments(ownSizes), arenaBase, shardBase + shard * shardBytes, first);
+        program(...compiled.arguments(ownSizes), arenaBase, shardBase + shard * shardBytes, first);
       }
     };
     const started = pace === undefined ? 0 : performance.now();
-    if (threads === 1 || this.#pool === undefined || this.#registered === undefined) {
+    if (threads === 1 || this.#pool === undefined) {
       own();
       pace?.record(false, performance.now() - started);
       return;
     }
-    const values = this.#arguments(sizes);
-    const axes = this.#moduleAxes.map((axis, i) => ({ axis, size: values[i]! }));
+    const values = compiled.arguments(sizes);
+    const axes = compiled.moduleAxes.map((axis, i) => ({ axis, size: values[i]! }));
     const job = {
-      model: this.#registered,
+      model: compiled.join(this.#pool),
       program: name,
       axes,
       batch: sizes["batch"] ?? 1,
@@ -400,79 +369,14 @@ export class Executable {
   }
 
   /** One thread while the workers are still compiling. */
-  #threads(shards: number): number {
+  #threads(program: CompiledProgram, shards: number): number {
     if (this.#pool === undefined || shards === 1) return 1;
-    if (this.#registered === undefined) {
-      const programs = [...this.#plain.keys()];
-      this.#registered = this.#pool.register({
-        module: this.#module!,
-        kernels: this.#kernels(true),
-        memory: this.#memory,
-        programs,
-        native: this.#native?.path,
-        loops: this.#loops,
-      });
-      forgetWithOwner.register(this, { pool: this.#pool, model: this.#registered }, this);
-    }
-    return this.threadsReady;
+    return Math.min(this.#mostThreads, this.#pool.ready(program.join(this.#pool)));
   }
 
   #operations(name: string, { rows: { plan, packing } }: Entry, sizes: AxisSizes): number {
     const packedRows = this.#orders.get(name)?.shards.reduce((sum, shard) => sum + shard.packedRows, 0);
-    return operationsOf(plan, withPackedSizes(inSegments(sizes, this.#layout.segments), packing, packedRows));
-  }
-
-  #ensure(sizes: AxisSizes): void {
-    const asked = Object.fromEntries(this.#axes.map((axis) => [axis, sizes[axis] ?? 1]));
-    if (this.#axes.every((axis) => asked[axis]! <= this.#capacity[axis]!)) return;
-    // Room for all sizes seen so far, or for these alone: the longest sequence and the largest batch may be of different calls.
-    const grown = Object.fromEntries(this.#axes.map((axis) => [axis, Math.max(asked[axis]!, this.#capacity[axis]!)]));
-    const room = this.#plan(grown).end <= this.#limit.most ? grown : asked;
-    this.#layout = this.#fitting(room);
-    this.#capacity = room;
-    this.#compile();
-  }
-
-  #plan(capacity: AxisSizes): Layout {
-    const ground = { params: this.#params, paramEnd: this.#paramEnd, threads: this.#pool?.size ?? 1 };
-    return layOut(this.#plain, this.#cutAlong, capacity, this.#limit.wanted, ground);
-  }
-
-  #fitting(capacity: AxisSizes): Layout {
-    const layout = this.#plan(capacity);
-    if (layout.end > this.#limit.most) throw tooLong(layout, capacity, this.#limit.most);
-    return layout;
-  }
-
-  #compile(): void {
-    this.#leavePool();
-    const { programs, end } = this.#layout;
-    const placed = [...programs.values()];
-    this.#moduleAxes = orderAxes(placed.flatMap(({ entry }) => entry.axes));
-    growMemory(this.#memory, end);
-    const shared = this.#pool !== undefined;
-    const { bytes, loops } = emitModule(
-      placed.flatMap(({ emitted }) => emitted),
-      this.#moduleAxes,
-      { shared, nativeLoops: this.#native?.wide ?? false },
-    );
-    this.#loops = loops;
-    this.#bound?.rebind();
-    this.#moduleBytes = bytes.length;
-    this.#module = new WebAssembly.Module(bytes);
-    const native = this.#bound === undefined ? {} : nativeImports(this.#bound, loops);
-    this.#instance = instantiate(this.#module, this.#memory, this.#kernels(shared), native);
-  }
-
-  #kernels(shared: boolean): WebAssembly.Module {
-    return kernels(this.#native === undefined ? this.arithmetic : undefined, shared);
-  }
-
-  #leavePool(): void {
-    if (this.#registered === undefined) return;
-    forgetWithOwner.unregister(this);
-    this.#pool?.unregister(this.#registered);
-    this.#registered = undefined;
+    return operationsOf(plan, withPackedSizes(sizes, packing, packedRows));
   }
 
   /** A tensor's place between calls, when nothing lies in the arena. */
@@ -481,7 +385,7 @@ export class Executable {
       floats: (at, length) => this.#floats(at, length),
       address,
       staging: arenaBase,
-      turn: this.#instance!.turn,
+      turn: this.#turn!,
     };
   }
 
@@ -501,11 +405,6 @@ interface ShardRows {
   readonly order: ShardOrder | undefined;
 }
 
-/** Workers forget a model when nobody holds it any more. */
-const forgetWithOwner = new FinalizationRegistry<{ readonly pool: ThreadPool; readonly model: number }>(
-  ({ pool, model }) => pool.unregister(model),
-);
-
 function shardSizes(
   sizes: AxisSizes,
   shards: number,
@@ -516,10 +415,6 @@ function shardSizes(
   return { first, own: { ...sizes, batch: rows } };
 }
 
-function makeEntries(programs: Readonly<Record<string, Program>>): ReadonlyMap<string, Entry> {
-  return new Map(Object.entries(programs).map(([name, program]) => [name, makeEntry(program)]));
-}
-
 function checkLimit(limit: number): void {
   if (limit > 0 && limit <= mostMemory) return;
   throw new OptionError({
@@ -528,22 +423,6 @@ function checkLimit(limit: number): void {
     expected: "bytes, above 0 and at most 4294967296 (4 GiB)",
     mend: "WebAssembly addresses no more than 4 GiB",
   });
-}
-
-function tooLong({ end, segments }: Layout, capacity: AxisSizes, limit: number): UnsupportedError {
-  const sizes = Object.entries(capacity).map(([axis, size]) => `${axis} ${size}`);
-  const how = segments === undefined ? "" : `, in segments of ${segments.length} along "${segments.axis}"`;
-  const raise = limit < mostMemory ? ", or raise memoryLimit" : "";
-  return new UnsupportedError({
-    where: "the model's memory",
-    given: `${gibibytes(end)} for ${sizes.join(", ")}${how}`,
-    expected: `at most ${gibibytes(limit)}, ${limit < mostMemory ? "the memoryLimit" : "what WebAssembly can address"}`,
-    mend: `use a smaller batch or shorter sequences (a long one in windows: truncated backpropagation through time)${raise}`,
-  });
-}
-
-function gibibytes(bytes: number): string {
-  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
 function checkSizes(axes: readonly Axis[], sizes: AxisSizes): void {

@@ -2,7 +2,7 @@
 import type { Arithmetic } from "../backends/wasm/tile.ts";
 
 /** Kernels bound to one memory: functions of whole numbers that a WebAssembly module can import. */
-interface BoundKernels {
+export interface BoundKernels {
   readonly pack: WebAssembly.ImportValue;
   readonly gemm: WebAssembly.ImportValue;
   readonly outer: WebAssembly.ImportValue;

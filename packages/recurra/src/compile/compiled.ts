@@ -1,0 +1,208 @@
+/** One program of an executable: planned, emitted and compiled when it is first called, and again for larger sizes. */
+import { emitModule } from "../backends/wasm/emit.ts";
+import { type Instantiated, instantiate } from "../backends/wasm/instantiate.ts";
+import { UnsupportedError } from "../base/errors.ts";
+import type { Axis, AxisSizes } from "../base/shapes.ts";
+import type { Program } from "../ir/nodes.ts";
+import { axesOf, type Entry, makeEntry } from "./entry.ts";
+import { type BoundKernels, type NativeKernels, nativeImports } from "./native.ts";
+import { type Ground, inSegments, type Layout, layOut, type PlacedProgram } from "./placement.ts";
+import type { ThreadPool } from "./threads.ts";
+
+/** WebAssembly's addresses have 32 bits. */
+export const mostMemory = 2 ** 32;
+
+/** What the programs of an executable share. */
+export interface Surroundings {
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: WebAssembly.Module;
+  readonly native: NativeKernels | undefined;
+  readonly pool: ThreadPool | undefined;
+  readonly ground: Ground;
+  /** Bytes: from `wanted` on a program is used in segments, more than `most` it may not take. */
+  readonly limit: { readonly wanted: number; readonly most: number };
+  /** Makes the memory at least this long, for all programs. */
+  readonly grow: (bytes: number) => void;
+}
+
+export class CompiledProgram {
+  /** Those that callers give sizes for. */
+  readonly axes: readonly Axis[];
+  readonly outputs: readonly string[];
+  readonly #name: string;
+  readonly #program: Program;
+  readonly #inSegments: (axis: Axis) => Program | undefined;
+  readonly #around: Surroundings;
+  readonly #bound: BoundKernels | undefined;
+  readonly #cuts = new Map<Axis, Entry | undefined>();
+  #plain: Entry | undefined;
+  #capacity: AxisSizes | undefined;
+  #layout: Layout | undefined;
+  #module: WebAssembly.Module | undefined;
+  #instance: Instantiated | undefined;
+  #loops: readonly Int32Array[] = [];
+  #moduleBytes = 0;
+  /** Its number in the pool, once a call has been large enough for threads. */
+  #registered: number | undefined;
+
+  constructor(
+    name: string,
+    program: Program,
+    inSegments: (axis: Axis) => Program | undefined,
+    surroundings: Surroundings,
+  ) {
+    this.#name = name;
+    this.#program = program;
+    this.#inSegments = inSegments;
+    this.#around = surroundings;
+    this.#bound = surroundings.native?.bind(surroundings.memory);
+    this.axes = axesOf(program);
+    this.outputs = Object.keys(program.outputs);
+  }
+
+  /** As it is used: the plain form, or in segments. */
+  get entry(): Entry {
+    return this.#layout === undefined ? this.#plainEntry() : this.placed.entry;
+  }
+
+  /** @throws when it has not been compiled yet. */
+  get placed(): PlacedProgram {
+    return this.#layout!.programs.get(this.#name)!;
+  }
+
+  get instance(): Instantiated {
+    return this.#instance!;
+  }
+
+  get isCompiled(): boolean {
+    return this.#layout !== undefined;
+  }
+
+  get layout(): Layout | undefined {
+    return this.#layout;
+  }
+
+  get moduleBytes(): number {
+    return this.#moduleBytes;
+  }
+
+  /** Threads that would take part in a large call now, the calling one included; undefined before the first one. */
+  get threadsReady(): number | undefined {
+    return this.#registered === undefined ? undefined : this.#around.pool?.ready(this.#registered);
+  }
+
+  /** The axes whose sizes the module's functions are called with, in this order. */
+  get moduleAxes(): readonly Axis[] {
+    return this.entry.axes;
+  }
+
+  /** With these of the segments, where the program is in segments. */
+  sizes(sizes: AxisSizes): AxisSizes {
+    return inSegments(sizes, this.#layout?.segments);
+  }
+
+  arguments(sizes: AxisSizes): readonly number[] {
+    const all = this.sizes(sizes);
+    return this.moduleAxes.map((axis) => all[axis] ?? 1);
+  }
+
+  /** Plans and compiles, unless what is compiled has room for these sizes. */
+  ensure(sizes: AxisSizes): void {
+    const asked = Object.fromEntries(this.axes.map((axis) => [axis, sizes[axis] ?? 1]));
+    const capacity = this.#capacity;
+    if (capacity !== undefined && this.axes.every((axis) => asked[axis]! <= capacity[axis]!)) return;
+    // Room for all sizes seen so far, or for these alone: the longest sequence and the largest batch may be of different calls.
+    const grown = Object.fromEntries(this.axes.map((axis) => [axis, Math.max(asked[axis]!, capacity?.[axis] ?? 1)]));
+    const largest = this.#plan(grown);
+    const fits = largest.end <= this.#around.limit.most;
+    const layout = fits ? largest : this.#plan(asked);
+    if (layout.end > this.#around.limit.most) throw tooLong(layout, asked, this.#around.limit.most);
+    this.#layout = layout;
+    this.#capacity = fits ? grown : asked;
+    this.#compile(layout);
+  }
+
+  /** Native kernels look at the memory anew, after it has grown. */
+  rebind(): void {
+    this.#bound?.rebind();
+  }
+
+  /** Its number in the pool. */
+  join(pool: ThreadPool): number {
+    if (this.#registered === undefined) {
+      this.#registered = pool.register({
+        module: this.#module!,
+        kernels: this.#around.kernels,
+        memory: this.#around.memory,
+        programs: [this.#name],
+        native: this.#around.native?.path,
+        loops: this.#loops,
+      });
+      forgetWithOwner.register(this, { pool, model: this.#registered }, this);
+    }
+    return this.#registered;
+  }
+
+  #plainEntry(): Entry {
+    this.#plain ??= makeEntry(this.#program);
+    return this.#plain;
+  }
+
+  #plan(capacity: AxisSizes): Layout {
+    const { ground, limit } = this.#around;
+    const cutAlong = (axis: Axis) => {
+      if (!this.#cuts.has(axis)) {
+        const cut = this.#inSegments(axis);
+        this.#cuts.set(axis, cut === undefined ? undefined : makeEntry(cut));
+      }
+      const entry = this.#cuts.get(axis);
+      return entry === undefined ? undefined : new Map([[this.#name, entry]]);
+    };
+    return layOut(new Map([[this.#name, this.#plainEntry()]]), cutAlong, capacity, limit.wanted, ground);
+  }
+
+  #compile({ end }: Layout): void {
+    const { memory, kernels, native, pool, grow } = this.#around;
+    this.#leavePool();
+    grow(end);
+    const options = { shared: pool !== undefined, nativeLoops: native?.wide ?? false };
+    const { bytes, loops } = emitModule(this.placed.emitted, this.moduleAxes, options);
+    this.#loops = loops;
+    this.#moduleBytes = bytes.length;
+    this.#module = new WebAssembly.Module(bytes);
+    const imports = this.#bound === undefined ? {} : nativeImports(this.#bound, loops);
+    this.#instance = instantiate(this.#module, memory, kernels, imports);
+  }
+
+  #leavePool(): void {
+    if (this.#registered === undefined) return;
+    forgetWithOwner.unregister(this);
+    this.#around.pool?.unregister(this.#registered);
+    this.#registered = undefined;
+  }
+}
+
+/** Workers forget a program when nobody holds it any more. */
+const forgetWithOwner = new FinalizationRegistry<{ readonly pool: ThreadPool; readonly model: number }>(
+  ({ pool, model }) => pool.unregister(model),
+);
+
+export function tooLong(
+  { end, segments }: Pick<Layout, "end" | "segments">,
+  capacity: AxisSizes,
+  limit: number,
+): UnsupportedError {
+  const sizes = Object.entries(capacity).map(([axis, size]) => `${axis} ${size}`);
+  const how = segments === undefined ? "" : `, in segments of ${segments.length} along "${segments.axis}"`;
+  const raise = limit < mostMemory ? ", or raise memoryLimit" : "";
+  return new UnsupportedError({
+    where: "the model's memory",
+    given: `${gibibytes(end)} for ${sizes.join(", ")}${how}`,
+    expected: `at most ${gibibytes(limit)}, ${limit < mostMemory ? "the memoryLimit" : "what WebAssembly can address"}`,
+    mend: `use a smaller batch or shorter sequences (a long one in windows: truncated backpropagation through time)${raise}`,
+  });
+}
+
+function gibibytes(bytes: number): string {
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
