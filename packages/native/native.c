@@ -77,8 +77,6 @@ typedef struct {
   void (*fill)(float *to, float value);
   /* target[j] = target[j] op x[row][j], row after row; rows of the target are targetRow apart. */
   void (*combine)(Tile tile, int op, float *target, long targetRow, Values x);
-  /* lanes[j mod widestLanes] = lanes[…] op x[j · step] for j below `columns`, a multiple of widestLanes */
-  void (*reduce)(const float *x, long step, long columns, int op, float *lanes);
 } LoopKernels;
 
 /* Floats of a tile of one value: several of them fit the first-level cache. */
@@ -279,8 +277,8 @@ static void findChoices(void) {
  *     a size:      coefficient, count, count × axis
  *
  * Values are numbers of earlier ops. `copy`: the loop overwrites what it loads here and needs it afterwards. `direct`: nothing
- * that the loop loads lies in the buffer of this store. Along the innermost dimension element j is added to lane j mod 16, what
- * is left over of fours to the first, as WebAssembly does it; without `four lanes` all of it is added to the first.
+ * that the loop loads lies in the buffer of this store. Sums along the innermost dimension run in four lanes, the rest of a row
+ * in the first, as WebAssembly does them; without `four lanes` all of it runs in the first.
  */
 typedef struct {
   int32_t coefficient, count, axes[mostAxes];
@@ -308,7 +306,7 @@ typedef struct {
   int32_t value, op, pointer;
   uint32_t address;
   int direct, inRegister, carried;
-  float lanes[widestLanes]; /* between the parts of a long row */
+  float lanes[4]; /* between the parts of a long row */
 } Result;
 
 typedef struct {
@@ -514,45 +512,54 @@ static int prepare(Loop *loop, const int32_t *sizes) {
   return 1;
 }
 
-/* As WebAssembly has it: NaN wins, and −0 is less than +0. */
-static inline float largerOne(float a, float b) {
-  if (a > b) return a;
-  if (a < b) return b;
-  if (a != b) return a + b;
-  return __builtin_signbit(a) ? b : a;
+typedef float Four __attribute__((vector_size(16)));
+typedef int32_t FourInts __attribute__((vector_size(16)));
+
+static inline Four larger(Four a, Four b) {
+  FourInts more = a > b, less = a < b, same = a == b;
+  FourInts rest = (same & (FourInts)a & (FourInts)b) | (~same & (FourInts)(a + b));
+  return (Four)((more & (FourInts)a) | (less & (FourInts)b) | (~(more | less) & rest));
 }
 
-static inline float combined(int op, float a, float b) { return op == 1 ? largerOne(a, b) : a + b; }
-
-static float combinedLanes(int op, const float *lanes) {
-  float four[4];
-  for (int i = 0; i < 4; i++)
-    four[i] = combined(op, combined(op, lanes[i], lanes[i + 4]), combined(op, lanes[i + 8], lanes[i + 12]));
-  return combined(op, combined(op, four[0], four[1]), combined(op, four[2], four[3]));
+static inline float largerOne(float a, float b) {
+  Four x = {a, 0, 0, 0}, y = {b, 0, 0, 0};
+  return larger(x, y)[0];
 }
 
 /* The rows of a tile, each into its own place of the target. */
 static void reduceRows(const Loop *loop, Result *reduction, Tile tile, long start, float *target, long targetRow) {
   const Values x = loop->op[reduction->value].now;
-  const int op = reduction->op;
+  const int max = reduction->op == 1;
+  const float nothing = max ? -__builtin_inff() : 0;
   const long count = loop->dims == 0 ? 1 : loop->sizeNow[loop->dims - 1];
   for (long row = 0; row < tile.rows; row++) {
     const float *from = x.at + row * x.row;
-    float *lanes = reduction->lanes;
-    if (start == 0)
-      for (int i = 0; i < widestLanes; i++) lanes[i] = op == 1 ? -__builtin_inff() : 0;
+    Four sum = {nothing, nothing, nothing, nothing};
+    if (start > 0) memcpy(&sum, reduction->lanes, sizeof sum);
     long at = 0;
     if (loop->fourLanes) {
-      at = tile.columns / widestLanes * widestLanes;
-      active->loops->reduce(from, x.step, at, op, lanes);
-      for (; at + 4 <= tile.columns; at += 4)
-        for (int i = 0; i < 4; i++) lanes[at % widestLanes + i] = combined(op, lanes[at % widestLanes + i], from[(at + i) * x.step]);
+      for (; at + 4 <= tile.columns; at += 4) {
+        Four value;
+        memcpy(&value, from + at * x.step, sizeof value);
+        sum = max ? larger(sum, value) : sum + value;
+      }
     }
-    for (; at < tile.columns; at++) lanes[0] = combined(op, lanes[0], from[at * x.step]);
-    if (start + tile.columns < count) continue;
+    for (; at < tile.columns; at++) {
+      const float value = from[at * x.step];
+      sum[0] = max ? largerOne(sum[0], value) : sum[0] + value;
+    }
+    if (start + tile.columns < count) {
+      memcpy(reduction->lanes, &sum, sizeof sum);
+      continue;
+    }
     float *place = target + row * targetRow;
-    const float all = combinedLanes(op, lanes);
-    *place = reduction->carried ? combined(op, all, *place) : all;
+    if (max) {
+      float all = largerOne(largerOne(sum[0], sum[1]), largerOne(sum[2], sum[3]));
+      *place = reduction->carried ? largerOne(all, *place) : all;
+    } else {
+      float all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+      *place = reduction->carried ? all + *place : all;
+    }
   }
 }
 
@@ -1657,25 +1664,6 @@ static TARGET void FN(combineValues)(Tile tile, int op, float *target, long targ
   }
 }
 
-/* A maximum does not depend on the order: long rows have several, which do not wait for each other. */
-static TARGET void FN(reduceRow)(const float *x, long step, long columns, int op, float *lanes) {
-  enum { PARTS = widestLanes / LANES, CHAINS = LANES < 16 ? 1 : 4 };
-  VF sum[PARTS * CHAINS];
-  UNROLL for (int i = 0; i < PARTS * CHAINS; i++) sum[i] = FN(load)(lanes + i % PARTS * LANES);
-  long at = 0;
-  if (op == 1) {
-    for (; at + widestLanes * CHAINS <= columns; at += widestLanes * CHAINS)
-      UNROLL for (int i = 0; i < PARTS * CHAINS; i++) sum[i] = FN(max)(sum[i], FN(load)(x + (at + i * LANES) * step));
-    for (; at < columns; at += widestLanes)
-      UNROLL for (int i = 0; i < PARTS; i++) sum[i] = FN(max)(sum[i], FN(load)(x + (at + i * LANES) * step));
-    UNROLL for (int i = PARTS; i < PARTS * CHAINS; i++) sum[i % PARTS] = FN(max)(sum[i % PARTS], sum[i]);
-  } else {
-    for (; at < columns; at += widestLanes)
-      UNROLL for (int i = 0; i < PARTS; i++) sum[i] = sum[i] + FN(load)(x + (at + i * LANES) * step);
-  }
-  UNROLL for (int i = 0; i < PARTS; i++) FN(store)(lanes + i * LANES, sum[i]);
-}
-
 static const LoopKernels FN(loops) = {
     .unary = {FN(negValues), FN(expValues), FN(logValues), FN(tanhValues), FN(sigmoidValues), FN(absValues), FN(sqrtValues),
               FN(signValues), FN(floorValues), FN(sinValues), FN(cosValues)},
@@ -1686,7 +1674,6 @@ static const LoopKernels FN(loops) = {
     .copy = FN(copyValues),
     .fill = FN(fillValues),
     .combine = FN(combineValues),
-    .reduce = FN(reduceRow),
 };
 
 #undef VI

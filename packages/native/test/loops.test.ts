@@ -8,8 +8,8 @@ import { emitLoop } from "../../recurra/src/backends/wasm/emitLoop.ts";
 import { encodeLoop } from "../../recurra/src/backends/wasm/encodeLoop.ts";
 import { lower } from "../../recurra/src/backends/wasm/lower.ts";
 import { evaluate, planMemory } from "../../recurra/src/backends/wasm/memory.ts";
-import type { Access, BufferId, Command, Loop, LoopOp, Plan, Size } from "../../recurra/src/backends/wasm/plan.ts";
-import { size, times } from "../../recurra/src/backends/wasm/plan.ts";
+import type { Access, BufferId, Command, Loop, LoopOp, Plan } from "../../recurra/src/backends/wasm/plan.ts";
+import { size } from "../../recurra/src/backends/wasm/plan.ts";
 import { createRandom } from "../../recurra/src/base/random.ts";
 import type { AxisSizes } from "../../recurra/src/base/shapes.ts";
 import { gru } from "../../recurra/src/cells/gru.ts";
@@ -226,37 +226,6 @@ function everyOp(count: number): Plan {
   return { buffers, commands: [loop], inputs: {}, params: {}, outputs: {} };
 }
 
-/** Sum and maximum of the squares of each of three rows, once stored and once combined with what is there. */
-function reductionsOf(count: Size): Plan {
-  const access = (id: number, columns: boolean): Access => ({
-    buffer: id as Access["buffer"],
-    offset: 0,
-    start: size(0),
-    strides: columns ? { batch: count, "#1": size(1) } : { batch: size(1) },
-  });
-  const results = (["sum", "max"] as const).flatMap((op) => [false, true].map((carried) => ({ op, carried })));
-  const loop: Loop = {
-    kind: "loop",
-    dims: [
-      { name: "batch", size: size(1, "batch") },
-      { name: "#1", size: count },
-    ],
-    ops: [
-      { kind: "load", access: access(0, true) },
-      { kind: "binary", op: "mul", a: 0, b: 0 },
-    ],
-    stores: [],
-    reductions: results.map((result, i) => ({ ...result, value: i % 2, access: access(i + 1, false) })),
-  };
-  const buffers = [times(count, size(1, "batch")), ...results.map(() => size(1, "batch"))].map((own, i) => ({
-    name: `${i}`,
-    sizes: [own],
-    role: "input" as const,
-    home: undefined,
-  }));
-  return { buffers, commands: [loop], inputs: {}, params: {}, outputs: {} };
-}
-
 describe.skipIf(native === undefined)(
   `native loops${native === undefined ? ` (skipped: ${loader.whyNot()})` : ""}`,
   () => {
@@ -267,17 +236,6 @@ describe.skipIf(native === undefined)(
           native!.select(set);
           const plan = everyOp(count);
           for (let seed = 0; seed < 6; seed += 2) expect(compareLoops(plan, {}, seed, set).compared).toBe(2);
-        },
-      );
-
-      it.each([1, 3, 4, 5, 15, 16, 22, 63, 64, 200, 1023, 1024, 1040, 5003])(
-        "give the bits of WebAssembly for the sum and the maximum of rows of %i elements",
-        (count) => {
-          native!.select(set);
-          for (let seed = 0; seed < 6; seed++) {
-            expect(compareLoops(reductionsOf(size(count)), { batch: 3 }, seed, set).compared).toBe(2);
-            expect(compareLoops(reductionsOf(size(1, "time")), { batch: 3, time: count }, seed, set).compared).toBe(2);
-          }
         },
       );
 

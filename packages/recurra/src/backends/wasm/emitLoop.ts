@@ -21,8 +21,6 @@ import {
 
 const none = size(0);
 const unit = size(1);
-/** Of four lanes: element j of a row is added to lane j mod 16. packages/native/native.c adds in this order too. */
-const accumulators = 4;
 
 /** Accesses that move together share one pointer; their own addresses are immediates of the instructions. */
 interface Pointer {
@@ -49,8 +47,7 @@ class LoopEmitter {
   /** Up-counting positions, kept only where an operation asks for them. */
   readonly #indices = new Map<Dim, Local>();
   readonly #values: Local[];
-  /** For each reduction, accumulators that take turns: a single one would be waited for. */
-  readonly #sums: (readonly Local[])[];
+  readonly #sums: Local[];
 
   constructor(code: Code, context: EmitContext, loop: Loop, steps: ReadonlyMap<Axis, Local>) {
     this.#code = code;
@@ -62,7 +59,7 @@ class LoopEmitter {
     if (positional) for (const dim of loop.dims) this.#indices.set(dim.name, code.local(i32));
     for (const access of accessesOf(loop)) this.#pointerOf.set(access, this.#pointerFor(access));
     this.#values = loop.ops.map(() => code.local(v128));
-    this.#sums = loop.reductions.map(() => Array.from({ length: accumulators }, () => code.local(v128)));
+    this.#sums = loop.reductions.map(() => code.local(v128));
   }
 
   emit(): void {
@@ -120,11 +117,11 @@ class LoopEmitter {
     });
     const reductions = this.#loop.reductions.map((reduction, i) => ({
       ...reduction,
-      sums: this.#sums[i]!,
+      sum: this.#sums[i]!,
       register: equalSize(inner(reduction.access), none),
     }));
-    for (const { op, sums, register } of reductions)
-      if (register) for (const sum of sums) code.f32x4(op === "sum" ? 0 : Number.NEGATIVE_INFINITY).set(sum);
+    for (const { op, sum, register } of reductions)
+      if (register) code.f32x4(op === "sum" ? 0 : Number.NEGATIVE_INFINITY).set(sum);
 
     const body = (lanes: "full" | "one") => {
       this.#loop.ops.forEach((op, ref) => {
@@ -133,8 +130,8 @@ class LoopEmitter {
         } else this.#operate(op, ref, dim?.name);
       });
       for (const { value, access } of this.#loop.stores) this.#store(this.#values[value]!, access, level, lanes);
-      for (const { value, op, access, sums, register } of reductions) {
-        if (register) this.#accumulate(this.#values[value]!, op, sums, lanes);
+      for (const { value, op, access, sum, register } of reductions) {
+        if (register) this.#accumulate(this.#values[value]!, op, sum, lanes);
         else {
           const combined = code.local(v128);
           this.#pushPointer(access, level);
@@ -171,8 +168,6 @@ class LoopEmitter {
         },
         "full",
       );
-      const registers = reductions.filter(({ register }) => register).map(({ sums }) => sums);
-      if (registers.length > 0) this.#turnBack(registers, count);
       repeat(
         known === undefined ? undefined : known & 3,
         () => {
@@ -183,8 +178,8 @@ class LoopEmitter {
       );
     } else repeat(known, () => this.#pushSize(count), "one");
 
-    for (const { op, access, sums, register, carried } of reductions) {
-      if (register) this.#finishReduction(sums, op, access, level, carried);
+    for (const { op, access, sum, register, carried } of reductions) {
+      if (register) this.#finishReduction(sum, op, access, level, carried);
     }
   }
 
@@ -299,62 +294,20 @@ class LoopEmitter {
     if (start !== undefined) this.#code.getGlobal(start).do("i32.add");
   }
 
-  /** Four lanes go to the first accumulator, which then stands last; a single element goes to lane 0 of the first, which stays. */
-  #accumulate(value: Local, op: "sum" | "max", sums: readonly Local[], lanes: "full" | "one"): void {
+  #accumulate(value: Local, op: "sum" | "max", sum: Local, lanes: "full" | "one"): void {
     const code = this.#code;
-    code.get(sums[0]!).get(value);
+    code.get(sum).get(value);
     if (lanes === "one") {
       // Lanes 1 to 3 hold nothing: they must not change the sum or the maximum.
       if (op === "sum") code.i32x4(-1, 0, 0, 0).do("v128.and");
       else code.f32x4(Number.NEGATIVE_INFINITY).i32x4(-1, 0, 0, 0).do("v128.bitselect");
     }
-    code.do(op === "sum" ? "f32x4.add" : "f32x4.max");
-    if (lanes === "full") this.#turn(sums);
-    else code.set(sums[0]!);
+    code.do(op === "sum" ? "f32x4.add" : "f32x4.max").set(sum);
   }
 
-  /** Takes a value from the stack for the last place; every other accumulator moves one forward. */
-  #turn(sums: readonly Local[]): void {
-    for (let i = 1; i < sums.length; i++) this.#code.get(sums[i]!).set(sums[i - 1]!);
-    this.#code.set(sums.at(-1)!);
-  }
-
-  /** Turns until the accumulator of the first four elements is the first again. */
-  #turnBack(registers: readonly (readonly Local[])[], count: Size): void {
-    const code = this.#code;
-    const turn = () => {
-      for (const sums of registers) {
-        code.get(sums[0]!);
-        this.#turn(sums);
-      }
-    };
-    const missing = -(count.coefficient >> 2) & (accumulators - 1);
-    if (count.axes.length === 0) for (let i = 0; i < missing; i++) turn();
-    else {
-      const counter = code.local(i32);
-      code.i32(0);
-      this.#pushSize(count);
-      code
-        .i32(2)
-        .do("i32.shr_u", "i32.sub")
-        .i32(accumulators - 1)
-        .do("i32.and");
-      code.set(counter).times(counter, turn);
-    }
-  }
-
-  #finishReduction(
-    [first, second, third, fourth]: readonly Local[],
-    op: "sum" | "max",
-    access: Access,
-    level: number,
-    carried: boolean,
-  ): void {
+  #finishReduction(sum: Local, op: "sum" | "max", access: Access, level: number, carried: boolean): void {
     const code = this.#code;
     const combine = op === "sum" ? "f32.add" : "f32.max";
-    const combineFour = op === "sum" ? "f32x4.add" : "f32x4.max";
-    const sum = first!;
-    code.get(sum).get(second!).do(combineFour).get(third!).get(fourth!).do(combineFour, combineFour).set(sum);
     this.#pushPointer(access, level);
     code.get(sum).extractLane(0).get(sum).extractLane(1).do(combine);
     code.get(sum).extractLane(2).get(sum).extractLane(3).do(combine, combine);
