@@ -2,7 +2,7 @@
 import { train } from "recurra/train";
 
 /**
- * Trains with the options of `train` and tells every epoch, and every 20 seconds of a long one. When the signal ends the run, the
+ * Trains with the options of `train` and tells every epoch, and every 10 seconds of a long one. When the signal ends the run, the
  * model has its best weights so far.
  */
 export async function teach(model, options, { signal, tell }) {
@@ -12,7 +12,7 @@ export async function teach(model, options, { signal, tell }) {
   for await (const event of train(model, { ...options, signal })) {
     if (event.event === "done") best = event.best.validationLoss;
     if (event.event === "epoch") epochs = event.epoch;
-    if (event.event === "epoch" ? performance.now() - told > 2e3 : performance.now() - told > 2e4) {
+    if (event.event === "epoch" ? performance.now() - told > 2e3 : performance.now() - told > 1e4) {
       told = performance.now();
       tell?.(lineOf(event));
     }
