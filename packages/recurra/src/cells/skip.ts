@@ -46,6 +46,7 @@ export function skipping(cell: Cell, name = `skip-${cell.name}`): Cell {
     states: [...cell.states, "v"],
     results: [...cell.results, "u"],
     output: cell.output,
+    initialize: cell.initialize,
     stateSize: (state, sizes) => (state === "v" ? 1 : cell.stateSize(state, sizes)),
     bind(scope, sizes: CellSizes, initialize) {
       const step = cell.bind(scope, sizes, initialize);

@@ -82,6 +82,8 @@ export interface Cell {
   readonly results: readonly string[];
   /** The state or result that the next layer reads. */
   readonly output: string;
+  /** How its weights begin where it has a choice of its own. */
+  readonly initialize: CellInitializers;
   /** Number of features of a state. */
   stateSize(state: string, sizes: CellSizes): number;
   /** Declares the weights in a scope and returns the step. `initialize` comes before the cell's own choice. */
@@ -123,7 +125,7 @@ export function defineCell<
   Family extends string = never,
   Result extends string = never,
 >(definition: CellDefinition<State, Block, Extra, Family, Result>): Cell {
-  const { name, state, blocks, results = [], fixed = [] } = definition;
+  const { name, state, blocks, results = [], initialize = {}, fixed = [] } = definition;
   const extras: Readonly<Record<string, ExtraParameter>> = definition.parameters ?? {};
   const families: Readonly<Record<string, ExtraParameter>> = definition.families ?? {};
   const stateSizes: Readonly<Record<string, Sized<number> | undefined>> = definition.stateSizes ?? {};
@@ -132,14 +134,14 @@ export function defineCell<
     states: state,
     results,
     output: definition.output ?? state[0],
+    initialize,
     stateSize: (of, sizes) => stateSizes[of]?.(sizes) ?? sizes.hiddenSize,
     bind(scope, sizes, asked = {}) {
       const declare = (kind: string, block: string | undefined, own: ExtraParameter) => {
         const full = block === undefined ? kind : `${kind}.${block}`;
         const initializer =
-          [asked, definition.initialize ?? {}]
-            .map((choice) => choice[full] ?? choice[kind])
-            .find((choice) => choice !== undefined) ?? own.initializer;
+          [asked, initialize].map((choice) => choice[full] ?? choice[kind]).find((choice) => choice !== undefined) ??
+          own.initializer;
         return scope.param(full, own.shape(sizes), initializer, { trainable: !fixed.includes(kind) });
       };
       const usual = (kind: string): ExtraParameter => ({
