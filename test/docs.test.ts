@@ -147,7 +147,7 @@ describe("snippets", () => {
 
   it("of shell commands name scripts, files and options that exist", () => {
     const options = new Set(
-      ["forecast", "reading"]
+      ["forecast", "compare", "reading"]
         .map((name) => read(`packages/cli/src/options/${name}.ts`))
         .concat(read("packages/cli/src/program.ts"), "--help --version")
         .flatMap((text) => text.match(/--[a-z-]+[a-z]/g) ?? []),

@@ -16,7 +16,8 @@ const floors: readonly (readonly string[])[] = [
   ["compile"],
   ["cells", "layers"],
   ["train", "formats"],
-  ["tasks", "inspect"],
+  ["inspect"],
+  ["tasks"],
   ["entries", "index.ts"],
 ];
 

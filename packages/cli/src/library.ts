@@ -1,11 +1,12 @@
 /** What the command line asks of the library. Passed in, so that its tests need no training. */
 import type { describeMachine, measureMachine, notices } from "recurra/inspect";
-import type { LoadForecaster, TrainForecaster } from "recurra/tasks";
+import type { CompareCells, LoadForecaster, TrainForecaster } from "recurra/tasks";
 import type { Io } from "./io.ts";
 
 export interface Library {
   readonly trainForecaster: TrainForecaster;
   readonly loadForecaster: LoadForecaster;
+  readonly compareCells: CompareCells;
   readonly notices: typeof notices;
   readonly describeMachine: typeof describeMachine;
   readonly measureMachine: typeof measureMachine;

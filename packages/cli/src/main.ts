@@ -1,11 +1,18 @@
 /** The command `recurra` as a function: arguments in, exit code out. */
 import { describeMachine, measureMachine, notices } from "recurra/inspect";
-import { loadForecaster, trainForecaster } from "recurra/tasks";
+import { compareCells, loadForecaster, trainForecaster } from "recurra/tasks";
 import { type Io, processIo } from "./io.ts";
 import type { Library } from "./library.ts";
 import { runProgram } from "./program.ts";
 
-export const realLibrary: Library = { trainForecaster, loadForecaster, notices, describeMachine, measureMachine };
+export const realLibrary: Library = {
+  trainForecaster,
+  loadForecaster,
+  compareCells,
+  notices,
+  describeMachine,
+  measureMachine,
+};
 
 /** @param argv without the names of node and the script. */
 export async function main(

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import type { ForecastOptions } from "recurra/tasks";
 import { reportFailure } from "./failure.ts";
 import { type Context, exitCodes } from "./library.ts";
+import { type CompareFlags, compareGroups, compareRows } from "./options/compare.ts";
 import { forecastFields, forecastGroups, forecastRows } from "./options/forecast.ts";
 import { type ReadingFlags, readingRows } from "./options/reading.ts";
 import { usageError } from "./usage.ts";
@@ -47,15 +48,8 @@ function buildProgram(context: Context, finish: (code: number) => void): Command
     "[FILE...]",
     "data files or globs",
   );
-  for (const [heading, fields] of Object.entries(forecastGroups)) {
-    train.optionsGroup(heading);
-    for (const field of fields) {
-      const { flag, value, help } = forecastRows[field];
-      train.option(value === undefined ? flag : `${flag} <${value}>`, help);
-    }
-  }
-  train.optionsGroup("Reading:");
-  addReading(train)
+  addForecast(train, forecastGroups);
+  addReading(train.optionsGroup("Reading:"))
     .optionsGroup("Results:")
     .option("--out <FOLDER>", "folder of the model (default: runs/<file>-<target>)")
     .option("--overwrite", "replace a model that is there already")
@@ -64,6 +58,20 @@ function buildProgram(context: Context, finish: (code: number) => void): Command
     .action(async (files: string[], flags: Flags) => {
       const module = await import("./commands/train.ts");
       finish(await module.train(files, forecastTexts(flags), flags as ReadingFlags, context)); // commander gives text for options with a value
+    });
+
+  const compare = command(program, "compare", "train several cells on the same data and seeds, and say which to use")
+    .argument("[FILE...]", "data files or globs")
+    .optionsGroup("Candidates:");
+  for (const { flags, help } of compareRows) compare.option(flags, help);
+  addForecast(compare, compareGroups);
+  addReading(compare.optionsGroup("Reading:"))
+    .optionsGroup("Results:")
+    .option("--out <FILE>", "write a report, as Markdown (.md) or as a chart of the errors (.svg)")
+    .option("--json", "one JSON object per event")
+    .action(async (files: string[], flags: Flags) => {
+      const module = await import("./commands/compare.ts");
+      finish(await module.compare(files, forecastTexts(flags), flags as ReadingFlags & CompareFlags, context)); // as above
     });
 
   withModel(program, "predict", "forecast what follows the end of the data")
@@ -116,6 +124,16 @@ function withModel(program: Command, name: string, description: string): Command
     .argument("<MODEL>", "folder of the model")
     .argument("[FILE...]", "data files or globs");
   return addReading(made);
+}
+
+function addForecast(made: Command, groups: typeof forecastGroups): void {
+  for (const [heading, fields] of Object.entries(groups)) {
+    made.optionsGroup(heading);
+    for (const field of fields) {
+      const { flag, value, help } = forecastRows[field];
+      made.option(value === undefined ? flag : `${flag} <${value}>`, help);
+    }
+  }
 }
 
 function addReading(made: Command): Command {

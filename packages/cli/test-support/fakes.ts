@@ -1,7 +1,18 @@
 /** Stand-ins for the terminal and the library, so that the command line is tested without training anything. */
 import type { Table } from "recurra/data";
 import type { Machine, Rate } from "recurra/inspect";
-import type { ErrorTable, ForecastEvent, Forecaster, ForecastOptions, Scores, WindowView } from "recurra/tasks";
+import type {
+  CellRun,
+  CompareEvent,
+  CompareOptions,
+  Comparison,
+  ErrorTable,
+  ForecastEvent,
+  Forecaster,
+  ForecastOptions,
+  Scores,
+  WindowView,
+} from "recurra/tasks";
 import type { Io } from "../src/io.ts";
 import type { Library } from "../src/library.ts";
 
@@ -92,13 +103,21 @@ export interface FakeLibrary extends Library {
   /** Tables and options that were given to it. */
   readonly tables: Table[];
   readonly trained: ForecastOptions[];
+  readonly compared: CompareOptions[];
 }
 
 /** Forecasts the last value. `beforeEpoch` runs between epochs, to press Ctrl-C or to fail. */
 export function fakeLibrary(beforeEpoch: (epoch: number) => void = () => {}): FakeLibrary {
   const tables: Table[] = [];
   const trained: ForecastOptions[] = [];
+  const compared: CompareOptions[] = [];
   return {
+    compared,
+    compareCells: (table, options, control) => {
+      tables.push(table);
+      compared.push(options);
+      return { [Symbol.asyncIterator]: () => fakeComparing(table, options, beforeEpoch, control?.signal) };
+    },
     tables,
     trained,
     notices: () => [],
@@ -175,6 +194,77 @@ async function* fakeEvents(
     verdict: "On the test the model beats both naive forecasts.",
   };
   return undefined;
+}
+
+/** Every run reaches the same errors; `beforeEpoch` runs before each, with its number. The second cell is chosen. */
+async function* fakeComparing(
+  table: Table,
+  { cells, seeds = [] }: CompareOptions,
+  beforeEpoch: (run: number) => void,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<CompareEvent, undefined> {
+  const plan = seeds.flatMap((seed) => cells.map((cell) => ({ cell, seed })));
+  const runs: CellRun[] = [];
+  let report: Comparison["report"] | undefined;
+  for (const [k, place] of plan.entries()) {
+    beforeEpoch(k + 1);
+    if (signal?.aborted === true) break;
+    yield { event: "started", ...place, run: k + 1, runs: plan.length };
+    for await (const event of fakeEvents(table, () => {}, undefined)) {
+      if (event.event === "prepared") report = event.report;
+      if (event.event !== "done") yield { ...event, ...place };
+    }
+    const run = fakeCellRun(place.cell, place.seed);
+    runs.push(run);
+    yield { event: "trained", run };
+  }
+  if (report === undefined) return undefined;
+  const stopped = signal?.aborted === true ? "aborted" : "finished";
+  yield { event: "done", stopped, comparison: fakeComparison(report, cells, runs) };
+  return undefined;
+}
+
+function fakeCellRun(cell: string, seed: number): CellRun {
+  const finding = { kind: "healthy", layer: "0", reachSteps: 4, sentence: "0: it reaches all 4 steps." } as const;
+  return {
+    cell,
+    seed,
+    metrics: { validation: fakeScores, test: fakeScores },
+    parameters: 12_345,
+    memoryBytes: 2 ** 21,
+    epochs: 2,
+    bestEpoch: 2,
+    secondsPerEpoch: 2,
+    seconds: 4,
+    gradient: { steps: 4, before: { ...finding, kind: "vanishing", reachSteps: 2 }, after: finding },
+  };
+}
+
+function fakeComparison(report: Comparison["report"], cells: readonly string[], runs: readonly CellRun[]): Comparison {
+  const { seasonalNaive, lastValue } = fakeScores;
+  const spread = { mean: 0.5, spread: 0.0123 };
+  const errors = { mae: spread, rmse: spread, smape: spread, mase: { mean: 0.25, spread: undefined } };
+  return {
+    source: "data.csv",
+    report,
+    segment: 6,
+    candidates: cells.map((cell) => ({
+      cell,
+      seeds: runs.filter((run) => run.cell === cell).map(({ seed }) => seed),
+      validation: errors,
+      test: errors,
+      parameters: 12_345,
+      memoryBytes: 2 ** 21,
+      secondsPerEpoch: { mean: 2, spread: 0 },
+      seconds: { mean: 4, spread: 0 },
+      reach: { steps: 4, before: { mean: 2.333, spread: 0.5 }, after: { mean: 4, spread: 0 } },
+    })),
+    baselines: { validation: { seasonalNaive, lastValue }, test: { seasonalNaive, lastValue } },
+    runs,
+    failed: [],
+    choice: { kind: "cell", cell: cells[1]! },
+    verdict: `Use ${cells[1]}: it has the smallest error on validation.`,
+  };
 }
 
 function fakeForecaster(options: ForecastOptions, tables: Table[]): Forecaster {

@@ -6,7 +6,8 @@ import { clock, short, whole } from "./numbers.ts";
 type BarEvent = Extract<ForecastEvent, { event: "progress" | "epoch" }>;
 
 export interface ProgressBar {
-  readonly draw: (event: BarEvent) => void;
+  /** @param place which of several runs it is. */
+  readonly draw: (event: BarEvent, place?: string) => void;
   /** Takes the line away until the next event. */
   readonly clear: () => void;
   /** Keeps the line as it is now and goes below it. */
@@ -27,9 +28,9 @@ export function progressBar({ stdout, now }: Io): ProgressBar {
     lastDrawn = now();
   };
   return {
-    draw: (event) => {
+    draw: (event, place) => {
       if (event.event === "epoch") validation = `${short(event.validationLoss)}${event.best ? " best" : ""}`;
-      line = barLine(event, validation, stdout.columns());
+      line = barLine(event, validation, stdout.columns(), place);
       if (event.event === "epoch" || now() - lastDrawn >= redrawMs) put();
     },
     clear: () => {
@@ -46,10 +47,11 @@ export function progressBar({ stdout, now }: Io): ProgressBar {
 }
 
 /** The line for a terminal of this width: what matters less leaves first when it is narrow. */
-export function barLine(event: BarEvent, validation: string | undefined, columns: number): string {
+export function barLine(event: BarEvent, validation: string | undefined, columns: number, place?: string): string {
   const done = event.event === "epoch" ? 1 : event.step / event.steps;
   const share = Math.min(1, Math.max(0, (event.epoch - 1 + done) / event.epochs));
   const parts = [
+    ...(place === undefined ? [] : [place]),
     `epoch ${String(event.epoch).padStart(String(event.epochs).length)}/${event.epochs}`,
     `${String(Math.floor(100 * share)).padStart(3)}%`,
     `loss ${short(event.loss)}`,

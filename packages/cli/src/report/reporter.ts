@@ -108,13 +108,14 @@ function lineReporter(io: Io, source: string): Reporter {
   };
 }
 
-export function describePreparation(source: string, report: PreparationReport, parameters: number): string {
+/** @param parameters of the network, where there is one network. */
+export function describePreparation(source: string, report: PreparationReport, parameters?: number): string {
   const { seriesCount, timesteps, interval, season, windows, notes } = report;
   const every = interval === undefined ? "" : `, one every ${interval.replace(/^1 /, "")}`;
   return [
     `${source}: ${seriesCount === 1 ? "" : `${counted(seriesCount, "series", "series")}, `}${counted(timesteps, "timestep")}${every}; season ${whole(season)}`,
     `windows: ${whole(windows.train)} for training, ${whole(windows.validation)} for validation, ${whole(windows.test)} for the test`,
-    `network: ${counted(parameters, "parameter")}`,
+    ...(parameters === undefined ? [] : [`network: ${counted(parameters, "parameter")}`]),
     ...notes.map((note) => `note: ${note}`),
     "",
   ].join("\n");

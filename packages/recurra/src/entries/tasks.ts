@@ -1,4 +1,14 @@
 /** `recurra/tasks`: whole applications. Forecasting. */
+export { type CompareCells, type CompareEvent, type CompareOptions, compareCells } from "../tasks/forecast/compare.ts";
+export type {
+  Candidate,
+  CellRun,
+  Choice,
+  Comparison,
+  FailedRun,
+  MeanSpread,
+  Measure,
+} from "../tasks/forecast/comparison.ts";
 export { loadForecaster, trainForecaster } from "../tasks/forecast/run.ts";
 export type {
   BacktestOrigin,

@@ -5,7 +5,7 @@ import { readSeries } from "../../data/series.ts";
 import { splitSeries } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
 import { planAllWindows, type Windows } from "../../data/windows.ts";
-import { Model } from "../../train/model.ts";
+import { type Batch, Model } from "../../train/model.ts";
 import { adam } from "../../train/optimizers/adam.ts";
 import { train } from "../../train/train.ts";
 import { Feeder } from "./feeder.ts";
@@ -38,8 +38,10 @@ const mostValidationWindows = 3000;
 export const trainForecaster: TrainForecaster = (table, options, control = {}) => {
   checkOptions(options);
   let best: Forecaster | undefined;
-  const events = run(table, options, control.signal, (forecaster) => {
-    best = forecaster;
+  const events = forecastEvents(table, options, control.signal, {
+    publish: (forecaster) => {
+      best = forecaster;
+    },
   });
   return {
     [Symbol.asyncIterator]: () => events,
@@ -67,21 +69,34 @@ interface Ready {
   readonly record: Pick<ModelRecord, "source" | "report" | "split">;
 }
 
-async function* run(
+/** What a run hands out besides its events. */
+export interface RunListener {
+  /** The best forecaster so far, after each epoch and at the end. */
+  publish?(forecaster: Forecaster): void;
+  /** Before the first event: the model that will be trained, and windows that decide about it, at most as many as asked for. */
+  begin?(model: Model, windows: (most: number) => Batch): void;
+}
+
+/** The events of a run; the options have been checked. */
+export async function* forecastEvents(
   table: Table,
   options: ForecastOptions,
   signal: AbortSignal | undefined,
-  publish: (forecaster: Forecaster) => void,
+  listener: RunListener,
 ): AsyncGenerator<ForecastEvent, void, undefined> {
   const started = performance.now();
   const ready = await makeReady(table, options, signal);
   if (ready === undefined) return; // aborted, with nothing to tell of
   const { settings, features, prepared, windows, preparation } = ready;
   const model = createModel(settings, features);
+  const validating = windows.validation.count > 0 ? windows.validation : windows.train;
+  listener.begin?.(model, (most) => {
+    const shown = thinned(validating, most);
+    return new Feeder(prepared, shown, settings, features).batch(Int32Array.from({ length: shown.count }, (_, i) => i));
+  });
   yield { event: "prepared", report: ready.record.report, parameters: model.parameterCount, settings: { ...settings } };
 
   const epochs: { epoch: number; loss: number; validationLoss: number }[] = [];
-  const validating = windows.validation.count > 0 ? windows.validation : windows.train;
   let outcome: Pick<ModelRecord, "best" | "stopped"> = {
     best: { epoch: 0, validationLoss: Number.NaN },
     stopped: "aborted",
@@ -112,7 +127,7 @@ async function* run(
         windows.test.count > 0
           ? verdict(metrics.test, settings.season)
           : "There is no test part, so nothing is said about new data.";
-      publish(forecasterNow({ metrics, verdict: words }));
+      listener.publish?.(forecasterNow({ metrics, verdict: words }));
       yield {
         event: "done",
         metrics,
@@ -124,7 +139,7 @@ async function* run(
     } else {
       if (event.event === "epoch") {
         epochs.push({ epoch: event.epoch, loss: event.loss, validationLoss: event.validationLoss });
-        publish(forecasterNow({ metrics: undefined, verdict: "Training was not finished." }));
+        listener.publish?.(forecasterNow({ metrics: undefined, verdict: "Training was not finished." }));
       }
       yield event;
     }

@@ -131,12 +131,22 @@ export function thinned(windows: Windows, most: number): Windows {
   };
 }
 
+export type NaiveForecaster = "seasonalNaive" | "lastValue";
+
+/** The naive forecast with the smaller mean absolute error, and what it is called in a sentence. */
+export function betterNaive(
+  { seasonalNaive, lastValue }: Pick<Scores, NaiveForecaster>,
+  season: number,
+): { readonly forecaster: NaiveForecaster; readonly name: string; readonly mae: number } {
+  return season > 1 && seasonalNaive.mae < lastValue.mae
+    ? { forecaster: "seasonalNaive", name: "seasonal naive", mae: seasonalNaive.mae }
+    : { forecaster: "lastValue", name: "the last value", mae: lastValue.mae };
+}
+
 /** Who wins, in a sentence, by mean absolute error. */
-export function verdict({ model, seasonalNaive, lastValue }: Scores, season: number): string {
-  const better =
-    season > 1 && seasonalNaive.mae < lastValue.mae
-      ? { name: "seasonal naive", mae: seasonalNaive.mae }
-      : { name: "the last value", mae: lastValue.mae };
+export function verdict(scores: Scores, season: number): string {
+  const { model } = scores;
+  const better = betterNaive(scores, season);
   if (Number.isNaN(model.mae)) return "No value of the test part was observed, so nothing is said about new data.";
   const gain = model.mae === better.mae ? 0 : 1 - model.mae / better.mae;
   if (gain < -1) {
