@@ -46,6 +46,16 @@ const table = expect.objectContaining(errors);
 const scores = { model: table, seasonalNaive: table, lastValue: table };
 
 describe("recurra on real data", () => {
+  it("plans a run without training or writing", async () => {
+    expect(await run("train", at("good.csv"), ...small, "--dry-run", "--json")).toBe(0);
+    const { event, plan, report, stepMs, epochMs, stepsPerEpoch } = lastEvent();
+    expect([event, report.windows]).toEqual(["plan", { train: 181, validation: 25, test: 55 }]);
+    expect(stepMs).toBeGreaterThan(0);
+    expect([stepsPerEpoch, epochMs]).toEqual([3, stepMs * 3]);
+    expect(plan.multiplyAdds.train).toBeGreaterThan(2 * plan.multiplyAdds.predict);
+    expect(readdirSync(folder)).toEqual(["good.csv"]);
+  });
+
   it("trains, predicts, evaluates, backtests and shows", async () => {
     expect(await run("train", at("good.csv"), ...small, "--quantiles", "0.1,0.9", "--out", at("model"))).toBe(0);
     expect(io.err()).toBe("");

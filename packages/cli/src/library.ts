@@ -1,10 +1,11 @@
 /** What the command line asks of the library. Passed in, so that its tests need no training. */
 import type { describeMachine, measureMachine, notices } from "recurra/inspect";
-import type { CompareCells, LoadForecaster, TrainForecaster } from "recurra/tasks";
+import type { CompareCells, LoadForecaster, PlanForecast, TrainForecaster } from "recurra/tasks";
 import type { Io } from "./io.ts";
 
 export interface Library {
   readonly trainForecaster: TrainForecaster;
+  readonly planForecast: PlanForecast;
   readonly loadForecaster: LoadForecaster;
   readonly compareCells: CompareCells;
   readonly notices: typeof notices;

@@ -1,12 +1,13 @@
 /** The command `recurra` as a function: arguments in, exit code out. */
 import { describeMachine, measureMachine, notices } from "recurra/inspect";
-import { compareCells, loadForecaster, trainForecaster } from "recurra/tasks";
+import { compareCells, loadForecaster, planForecast, trainForecaster } from "recurra/tasks";
 import { type Io, processIo } from "./io.ts";
 import type { Library } from "./library.ts";
 import { runProgram } from "./program.ts";
 
 export const realLibrary: Library = {
   trainForecaster,
+  planForecast,
   loadForecaster,
   compareCells,
   notices,

@@ -432,6 +432,39 @@ describe("recurra with a stored model", () => {
   });
 });
 
+describe("recurra train --dry-run", () => {
+  it("says what training would take, trains and writes nothing", async () => {
+    expect(await trainInto("model", "--dry-run")).toBe(0);
+    expect(told(io.out())).toMatchInlineSnapshot(`
+      "data.csv: 1,000 timesteps, one every hour; season 24
+      windows: 700 for training, 100 for validation, 200 for the test
+      network: 12,345 parameters
+
+      batch            batch 64, time 10, steps 1
+      multiply-adds    10,000 forward for each step of a row, 19,200,000 a training step
+      weights          146.5 KiB, with what the optimizer keeps
+      memory           4.000 MiB, of it 1.907 MiB for temporaries
+      form             all that the gradient needs is kept
+      kernels          native avx512; up to 4 threads
+      a training step  2.500 ms, median of 200 real steps on weights that were thrown away
+      an epoch         11 steps, 0.02750 s, and validation
+      all              at most 55 epochs, 0:02, and validation
+
+      Nothing was trained or written.
+      "
+    `);
+    expect(library.trained).toEqual([]);
+    expect(readdirSync(folder)).toEqual(["data.csv"]);
+  });
+
+  it("gives it as one JSON event", async () => {
+    expect(await trainInto("model", "--dry-run", "--json")).toBe(0);
+    expect(lines().map((line) => JSON.parse(line))).toMatchObject([
+      { event: "plan", plan: { parameters: 12_345 }, report: { windows: { train: 700 } }, stepMs: 2.5 },
+    ]);
+  });
+});
+
 describe("recurra doctor", () => {
   it("says what there is, what is used and how fast it is", async () => {
     expect(await run("doctor")).toBe(0);

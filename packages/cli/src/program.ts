@@ -53,6 +53,7 @@ function buildProgram(context: Context, finish: (code: number) => void): Command
     .optionsGroup("Results:")
     .option("--out <FOLDER>", "folder of the model (default: runs/<file>-<target>)")
     .option("--overwrite", "replace a model that is there already")
+    .option("--dry-run", "say what training would take, in operations, bytes and time; train and write nothing")
     .option("--json", "one JSON object per event")
     .option("--quiet", "no output but errors")
     .action(async (files: string[], flags: Flags) => {

@@ -10,6 +10,7 @@ import type {
   ForecastEvent,
   Forecaster,
   ForecastOptions,
+  ForecastPlan,
   Scores,
   WindowView,
 } from "recurra/tasks";
@@ -99,6 +100,35 @@ export const fakeRates: readonly Rate[] = [
   { kernels: "plain", threads: 4, gflops: 90 },
 ];
 
+const fakePlan = (options: ForecastOptions): ForecastPlan => ({
+  report: {
+    seriesCount: 1,
+    timesteps: 1000,
+    intervalMs: 3_600_000,
+    interval: "1 hour",
+    season: 24,
+    windows: { train: 700, validation: 100, test: 200 },
+    notes: [],
+  },
+  settings: { horizon: options.horizon },
+  sizes: { batch: 64, time: 10, steps: 1 },
+  plan: {
+    parameters: 12_345,
+    weightBytes: 150_000,
+    arenaBytes: 2_000_000,
+    memoryBytes: 4_194_304,
+    segments: undefined,
+    kernels: "native avx512",
+    threads: 4,
+    multiplyAdds: { perTimestep: 10_000, predict: 6_400_000, train: 19_200_000 },
+  },
+  stepMs: 2.5,
+  measuredSteps: 200,
+  stepsPerEpoch: 11,
+  epochMs: 27.5,
+  epochs: 55,
+});
+
 export interface FakeLibrary extends Library {
   /** Tables and options that were given to it. */
   readonly tables: Table[];
@@ -120,6 +150,10 @@ export function fakeLibrary(beforeEpoch: (epoch: number) => void = () => {}): Fa
     },
     tables,
     trained,
+    planForecast: async (table, options) => {
+      tables.push(table);
+      return fakePlan(options);
+    },
     notices: () => [],
     describeMachine: () => fakeMachine,
     measureMachine: async () => fakeRates,

@@ -1,6 +1,7 @@
 /** `recurra doctor`: what this machine offers, what recurra uses of it, and how fast that multiplies. */
 import type { KernelSet, Machine, Rate } from "recurra/inspect";
 import { type Context, exitCodes } from "../library.ts";
+import { kernelName } from "../report/kernels.ts";
 import { alignTable, counted, short } from "../report/numbers.ts";
 
 export interface DoctorFlags {
@@ -42,12 +43,6 @@ function threadsInWords({ threads, threadsAsked }: Machine): string {
 
 function yes(there: boolean): string {
   return there ? "yes" : "no";
-}
-
-/** "native avx512", "WebAssembly, relaxed SIMD". */
-export function kernelName(kernels: KernelSet): string {
-  if (kernels === "plain") return "WebAssembly, SIMD";
-  return kernels === "relaxed" ? "WebAssembly, relaxed SIMD" : kernels;
 }
 
 function rateTable(rates: readonly Rate[]): string {

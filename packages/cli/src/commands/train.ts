@@ -13,11 +13,13 @@ import { readTable } from "../read/read-table.ts";
 import { type DataSource, type Reading, wideNames } from "../read/request.ts";
 import { tellNotices } from "../report/notices.ts";
 import { counted } from "../report/numbers.ts";
+import { describePlan } from "../report/plan.ts";
 import { type DoneEvent, type Reporter, reporterFor } from "../report/reporter.ts";
 
 export interface TrainFlags extends ReadingFlags {
   readonly out?: string;
   readonly overwrite?: boolean;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -42,6 +44,13 @@ export async function train(
 
   const table = await readTable({ source, reading, roles: rolesOf(options) });
   if (flags.quiet !== true && options.strict !== true) tellNotices(context.io, context.library, flags.json === true);
+  if (flags.dryRun === true) {
+    const plan = await context.library.planForecast(table, options);
+    const told =
+      flags.json === true ? `${JSON.stringify({ event: "plan", ...plan })}\n` : describePlan(table.source, plan);
+    context.io.stdout.write(told);
+    return exitCodes.done;
+  }
   const reporter = reporterFor(
     flags.json === true ? "json" : flags.quiet === true ? "quiet" : "people",
     context.io,

@@ -4,7 +4,7 @@ import { type Instantiated, instantiate } from "../backends/wasm/instantiate.ts"
 import { UnsupportedError } from "../base/errors.ts";
 import type { Axis, AxisSizes } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
-import { axesOf, type Entry, makeEntry } from "./entry.ts";
+import { axesOf, type Entry, makeEntry, operationsOf, withPackedSizes } from "./entry.ts";
 import { type BoundKernels, type NativeKernels, nativeImports } from "./native.ts";
 import { type Ground, inSegments, type Layout, layOut, type PlacedProgram } from "./placement.ts";
 import type { ThreadPool } from "./threads.ts";
@@ -115,8 +115,7 @@ export class CompiledProgram {
     const grown = Object.fromEntries(this.axes.map((axis) => [axis, Math.max(asked[axis]!, capacity?.[axis] ?? 1)]));
     const largest = this.#plan(grown);
     const fits = largest.end <= this.#around.limit.most;
-    const layout = fits ? largest : this.#plan(asked);
-    if (layout.end > this.#around.limit.most) throw tooLong(layout, asked, this.#around.limit.most);
+    const layout = fits ? largest : this.#fitting(asked);
     this.#layout = layout;
     this.#capacity = fits ? grown : asked;
     this.#compile(layout);
@@ -146,6 +145,22 @@ export class CompiledProgram {
   #plainEntry(): Entry {
     this.#plain ??= makeEntry(this.#program);
     return this.#plain;
+  }
+
+  /** What a call of these sizes would take, were it the largest; nothing is compiled. @throws UnsupportedError when it would not fit. */
+  plan(sizes: AxisSizes) {
+    const layout = this.#fitting(Object.fromEntries(this.axes.map((axis) => [axis, sizes[axis] ?? 1])));
+    const { entry, placement } = layout.programs.get(this.#name)!;
+    const all = inSegments(sizes, layout.segments);
+    const ofRows = operationsOf(entry.rows.plan, withPackedSizes(all, entry.rows.packing));
+    const ofWhole = entry.whole === undefined ? 0 : operationsOf(entry.whole.plan, all);
+    return { layout, entry, placement, multiplyAdds: (ofRows + ofWhole) / 2 };
+  }
+
+  #fitting(capacity: AxisSizes): Layout {
+    const layout = this.#plan(capacity);
+    if (layout.end > this.#around.limit.most) throw tooLong(layout, capacity, this.#around.limit.most);
+    return layout;
   }
 
   #plan(capacity: AxisSizes): Layout {

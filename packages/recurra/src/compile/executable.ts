@@ -1,5 +1,12 @@
 /** Programs compiled to WebAssembly over one memory, each when it is first called: parameters stay, inputs go in, outputs come out. */
-import { bestArithmetic, createMemory, type Exported, growMemory, kernels } from "../backends/wasm/instantiate.ts";
+import {
+  bestArithmetic,
+  createMemory,
+  type Exported,
+  growMemory,
+  kernels,
+  wholePages,
+} from "../backends/wasm/instantiate.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
 import type { Arithmetic } from "../backends/wasm/tile.ts";
 import { InternalError, OptionError, ShapeError } from "../base/errors.ts";
@@ -61,6 +68,23 @@ export interface Footprint {
   readonly segments: Segments | undefined;
 }
 
+/** What calls of some sizes take. */
+export interface Planned {
+  /** Parameters with all that the optimizer keeps beside them. */
+  readonly weightBytes: number;
+  /** Of the temporaries of the program that needs most, all threads together. */
+  readonly arenaBytes: number;
+  /** Of the whole memory. */
+  readonly memoryBytes: number;
+  /** Undefined when all that the gradient needs is kept; otherwise it is computed again, segment by segment. */
+  readonly segments: Segments | undefined;
+  readonly kernels: KernelSet;
+  /** At most; a call stays on one where that is faster. */
+  readonly threads: number;
+  /** Of the matrix products of a call, by program; of padding too. */
+  readonly multiplyAdds: Readonly<Record<string, number>>;
+}
+
 export type { Numbers };
 
 /** Without a limit of the caller's, values of long sequences are computed again rather than kept in more than half of it. */
@@ -80,6 +104,7 @@ export class Executable {
   readonly arithmetic: Arithmetic;
   readonly #programs: ReadonlyMap<string, CompiledProgram>;
   readonly #params: ReadonlyMap<string, PlacedParam>;
+  readonly #paramEnd: number;
   readonly #memory: WebAssembly.Memory;
   readonly #native: NativeKernels | undefined;
   readonly #pool: ThreadPool | undefined;
@@ -100,6 +125,7 @@ export class Executable {
     const { params, end } = placeParams(Object.values(programs));
     if (end > limit.most) throw tooLong({ end, segments: undefined }, {}, limit.most);
     this.#params = params;
+    this.#paramEnd = end;
     this.#pool = threads === 1 ? undefined : threadPool();
     this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
     const shared = this.#pool !== undefined;
@@ -136,15 +162,41 @@ export class Executable {
   }
 
   get footprint(): Footprint {
-    const kernelSet: KernelSet = this.#native === undefined ? this.arithmetic : `native ${this.#native.instructionSet}`;
     const compiled = [...this.#programs.values()].filter((program) => program.isCompiled);
     const arenas = compiled.map(({ placed: { placement } }) => placement.wholeBase - placement.arenaBase);
     return {
       memoryBytes: this.#memory.buffer.byteLength,
       arenaBytes: Math.max(0, ...arenas),
       moduleBytes: compiled.reduce((sum, { moduleBytes }) => sum + moduleBytes, 0),
-      kernels: kernelSet,
+      kernels: this.#kernelSet,
       segments: compiled.find(({ layout }) => layout?.segments !== undefined)?.layout?.segments,
+    };
+  }
+
+  get #kernelSet(): KernelSet {
+    return this.#native === undefined ? this.arithmetic : `native ${this.#native.instructionSet}`;
+  }
+
+  /**
+   * What calls of these sizes would take, were they the largest; nothing is compiled and no memory is taken.
+   * @throws ShapeError when an axis has no size, UnsupportedError when they would not fit.
+   */
+  plan(sizes: AxisSizes): Planned {
+    const programs = [...this.#programs].map(([name, program]) => {
+      checkSizes(program.axes, sizes);
+      return { name, ...program.plan(sizes) };
+    });
+    const layouts = programs.map(({ layout }) => layout);
+    const placements = programs.map(({ placement }) => placement);
+    const shards = programs.map(({ entry }) => this.#shards(entry, sizes));
+    return {
+      weightBytes: this.#paramEnd,
+      arenaBytes: Math.max(...placements.map(({ wholeBase, arenaBase }) => wholeBase - arenaBase)),
+      memoryBytes: wholePages(Math.max(...layouts.map(({ end }) => end))),
+      segments: layouts.find(({ segments }) => segments !== undefined)?.segments,
+      kernels: this.#kernelSet,
+      threads: Math.min(this.#mostThreads, this.#pool?.size ?? 1, Math.max(...shards)),
+      multiplyAdds: Object.fromEntries(programs.map(({ name, multiplyAdds }) => [name, multiplyAdds])),
     };
   }
 

@@ -9,7 +9,7 @@ export type {
   MeanSpread,
   Measure,
 } from "../tasks/forecast/comparison.ts";
-export { loadForecaster, trainForecaster } from "../tasks/forecast/run.ts";
+export { loadForecaster, planForecast, trainForecaster } from "../tasks/forecast/run.ts";
 export type {
   BacktestOrigin,
   BacktestResult,
@@ -20,11 +20,13 @@ export type {
   Forecaster,
   Forecasters,
   ForecastOptions,
+  ForecastPlan,
   ForecastResult,
   ForecastRow,
   ForecastRun,
   LoadForecaster,
   Part,
+  PlanForecast,
   PreparationReport,
   Residual,
   Scores,

@@ -3,11 +3,13 @@
 export type { Footprint } from "../compile/executable.ts";
 export type { Clipping } from "../train/clipping.ts";
 export { type Chunk, type Continuous, type ContinuousOptions, continuous } from "../train/continuous.ts";
+export { measureSteps, type StepTimes } from "../train/measure.ts";
 export {
   type Batch,
   type CarriedState,
   Model,
   type ModelOptions,
+  type ModelPlan,
   type OptimizerState,
   type StepResult,
   type StochasticAverage,

@@ -2,7 +2,7 @@
 import { nearest, OptionError, ShapeError } from "../base/errors.ts";
 import { createRandom, mix32 } from "../base/random.ts";
 import { type Axis, type AxisSizes, product } from "../base/shapes.ts";
-import { Executable, type Footprint, type Numbers } from "../compile/executable.ts";
+import { Executable, type Footprint, type Numbers, type Planned } from "../compile/executable.ts";
 import { initialWeight } from "../init/initializers.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
 import type { Clipping } from "./clipping.ts";
@@ -75,6 +75,14 @@ export interface StepResult {
   readonly state: CarriedState;
 }
 
+/** What a model of some sizes takes. */
+export interface ModelPlan extends Omit<Planned, "multiplyAdds"> {
+  /** Numbers that training changes or that begin as given. */
+  readonly parameters: number;
+  /** Of the matrix products: of a prediction for each timestep of each row, of a whole prediction, of a whole training step. */
+  readonly multiplyAdds: { readonly perTimestep: number; readonly predict: number; readonly train: number };
+}
+
 /** Weights by name, row-major. */
 export type Weights = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 
@@ -133,6 +141,19 @@ export class Model {
   /** Bytes of memory, temporaries and module, the kernels in use ("plain", "relaxed" or "native avx512" and its kind), and whether sequences are cut. */
   get footprint(): Footprint {
     return this.#executable.footprint;
+  }
+
+  /**
+   * What predictions, evaluations and training steps of these sizes take, were they the largest, without doing any: parameters,
+   * operations, bytes, kernels and threads. `measureSteps` has the time.
+   * @throws ShapeError when an axis has no size, UnsupportedError when they would not fit in memory.
+   */
+  plan(sizes: AxisSizes): ModelPlan {
+    const { multiplyAdds, ...planned } = this.#executable.plan(sizes);
+    const { predict = 0, train = 0 } = multiplyAdds;
+    const timesteps = (sizes["batch"] ?? 1) * (sizes["time"] ?? 1);
+    const perTimestep = timesteps === 0 ? 0 : predict / timesteps;
+    return { ...planned, parameters: this.parameterCount, multiplyAdds: { perTimestep, predict, train } };
   }
 
   /**

@@ -49,6 +49,11 @@ export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory
   return new WebAssembly.Memory(shared ? { initial: pages, maximum: largestPages, shared } : { initial: pages });
 }
 
+/** Bytes of the pages that hold so many. */
+export function wholePages(bytes: number): number {
+  return Math.ceil(bytes / pageBytes) * pageBytes;
+}
+
 /** Makes the memory at least `bytes` long. Views of an unshared memory are void afterwards. */
 export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
   const missing = bytes - memory.buffer.byteLength;

@@ -5,6 +5,7 @@ import { readSeries } from "../../data/series.ts";
 import { splitSeries } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
 import { planAllWindows, type Windows } from "../../data/windows.ts";
+import { measureSteps } from "../../train/measure.ts";
 import { type Batch, Model } from "../../train/model.ts";
 import { adam } from "../../train/optimizers/adam.ts";
 import { train } from "../../train/train.ts";
@@ -22,6 +23,7 @@ import type {
   ForecastOptions,
   LoadForecaster,
   Part,
+  PlanForecast,
   PreparationReport,
   TrainForecaster,
   WindowNormalization,
@@ -54,6 +56,38 @@ export const trainForecaster: TrainForecaster = (table, options, control = {}) =
         mend: "iterate over the run first",
       });
     },
+  };
+};
+
+/**
+ * What `trainForecaster` would do with the same arguments: the windows of each part, what the model takes, and the time of an
+ * epoch, from real steps on weights that are thrown away. The trial that chooses a window normalisation is left out.
+ * @throws as `trainForecaster` does before its first epoch.
+ */
+export const planForecast: PlanForecast = async (table, options) => {
+  checkOptions(options);
+  const ready = await makeReady(table, options, undefined, "without trial");
+  if (ready === undefined) throw new InternalError("a plan without a signal was aborted");
+  const { settings, features, prepared, windows, record } = ready;
+  const model = createModel(settings, features);
+  const perStep = Math.min(settings.batchSize, windows.train.count);
+  const feeder = new Feeder(prepared, windows.train, settings, features);
+  const batch = () => feeder.batch(Int32Array.from({ length: perStep }, (_, i) => i));
+  const { sizes } = batch();
+  const plan = model.plan(sizes);
+  const { trainMs, steps } = await measureSteps(model, batch);
+  const perEpoch = Math.min(windows.train.count, settings.windowsPerEpoch);
+  const stepsPerEpoch = Math.ceil(perEpoch / settings.batchSize);
+  return {
+    report: record.report,
+    settings: { ...settings },
+    sizes,
+    plan,
+    stepMs: trainMs,
+    measuredSteps: steps,
+    stepsPerEpoch,
+    epochMs: trainMs * stepsPerEpoch,
+    epochs: settings.epochs,
   };
 };
 
@@ -161,6 +195,7 @@ async function makeReady(
   table: Table,
   options: ForecastOptions,
   signal: AbortSignal | undefined,
+  trial: "with trial" | "without trial" = "with trial",
 ): Promise<Ready | undefined> {
   if (signal?.aborted === true) return undefined;
   const all = readSeries(table, options);
@@ -172,7 +207,7 @@ async function makeReady(
   const { preparation, notes: fitNotes } = fitPreparation(set, split, first);
   const { prepared } = prepare(set, preparation, first);
   const features = featureCounts(preparation, first);
-  const toChoose = options.window === undefined || options.window === "auto";
+  const toChoose = trial === "with trial" && (options.window === undefined || options.window === "auto");
   const choice = toChoose ? await chooseWindow(first, features, prepared, windows, signal) : undefined;
   if (toChoose && choice === undefined) return undefined;
   const settings = choice === undefined ? first : { ...first, window: choice.window };

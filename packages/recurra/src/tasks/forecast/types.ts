@@ -3,6 +3,7 @@ import type { CalendarFeature } from "../../data/calendar.ts";
 import type { WindowNormalization } from "../../data/gather.ts";
 import type { Part } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
+import type { ModelPlan } from "../../train/model.ts";
 import type { TrainEvent } from "../../train/train.ts";
 
 export interface ForecastOptions {
@@ -221,6 +222,26 @@ export interface ForecastRun extends AsyncIterable<ForecastEvent> {
   forecaster(): Forecaster;
 }
 
+/** What a run would be. */
+export interface ForecastPlan {
+  /** Without the note of the trial that chooses a window normalisation. */
+  readonly report: PreparationReport;
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Of a batch: a row for each window and target, steps of the recurrence, steps of the decoder. */
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly plan: ModelPlan;
+  /** Median of real training steps, with making their batches. */
+  readonly stepMs: number;
+  /** How many of them were done. */
+  readonly measuredSteps: number;
+  readonly stepsPerEpoch: number;
+  /** Of the training steps; validation comes on top. */
+  readonly epochMs: number;
+  /** At most: patience may end the run before. */
+  readonly epochs: number;
+}
+
+export type PlanForecast = (table: Table, options: ForecastOptions) => Promise<ForecastPlan>;
 export type TrainForecaster = (
   table: Table,
   options: ForecastOptions,
