@@ -90,13 +90,12 @@ export function runWasm(
 ): Record<string, Float32Array> {
   const executable = new Executable({ main: program }, { strict });
   executable.reserve(Object.fromEntries(Object.entries(sizes).map(([axis, size]) => [axis, size + 1])));
-  const names = [...executable.params.keys()];
-  if (names.length > 0) new Float32Array(executable.param(names[0]!).buffer).fill(Number.NaN);
-  for (const name of names) executable.param(name).set(feeds[name]!);
+  new Float32Array(executable.memory.buffer).fill(Number.NaN);
+  for (const name of executable.params.keys()) executable.writeParam(name, feeds[name]!);
   executable.call("main", sizes, feeds as Record<string, Float32Array>); // feedsFor makes typed arrays; given ones are lists.
   return Object.fromEntries([
     ...Object.keys(program.outputs).map((name) => [name, executable.output("main", name, sizes)]),
-    ...Object.keys(program.updates).map((name) => [`update ${name}`, executable.param(name).slice()]),
+    ...Object.keys(program.updates).map((name) => [`update ${name}`, executable.readParam(name)]),
   ]);
 }
 

@@ -114,7 +114,7 @@ export class CompiledProgram {
     // Room for all sizes seen so far, or for these alone: the longest sequence and the largest batch may be of different calls.
     const grown = Object.fromEntries(this.axes.map((axis) => [axis, Math.max(asked[axis]!, capacity?.[axis] ?? 1)]));
     const largest = this.#plan(grown);
-    const fits = largest.end <= this.#around.limit.most;
+    const fits = largest.widest <= this.#around.limit.most;
     const layout = fits ? largest : this.#fitting(asked);
     this.#layout = layout;
     this.#capacity = fits ? grown : asked;

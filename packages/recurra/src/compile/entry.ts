@@ -1,4 +1,5 @@
 /** A program as the executable holds it: split into rows and whole where it can be, lowered, with the types of its buffers. */
+import { paramsRead, separateConstants } from "../backends/wasm/constants.ts";
 import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
@@ -25,7 +26,17 @@ export interface Part {
   readonly types: ReadonlyMap<BufferId, TensorType>;
 }
 
+/** What follows from parameters alone: made before the rows of a call, once for all of them. */
+export interface Prepared {
+  readonly plan: Plan;
+  /** The buffers that the rows read; both plans know them by the same number. */
+  readonly kept: ReadonlySet<BufferId>;
+  /** Whether the program leaves the parameters that it reads as they are, so that the next call need not run it again. */
+  readonly lasts: boolean;
+}
+
 export interface Entry {
+  readonly prepared: Prepared | undefined;
   readonly rows: Part;
   readonly whole: Part | undefined;
   /** Whether rows may be computed shard by shard. */
@@ -44,21 +55,35 @@ export function makeEntry(program: Program): Entry {
   const split = splitBatch(program);
   const choice = choosePacking(split?.rows ?? program);
   const packing = "axis" in choice ? choice : undefined;
-  const rows = partOf(runPasses(split?.rows ?? program, beforePlan(packing)), packing);
+  const rowsProgram = runPasses(split?.rows ?? program, beforePlan(packing));
   const wholeProgram = split?.whole === undefined ? undefined : runPasses(split.whole, beforePlan(undefined));
+  const part = partOf(rowsProgram, packing);
+  const { rows, prepared } = separate(part, rowsProgram, program);
   const partials = new Map<string, BufferId>();
   for (let i = 0; split !== undefined && rows.plan.outputs[partialName(i)] !== undefined; i++) {
     partials.set(partialName(i), rows.plan.outputs[partialName(i)]!);
   }
   return {
+    prepared,
     rows,
     whole: wholeProgram === undefined ? undefined : partOf(wholeProgram, undefined),
     splits: split !== undefined,
-    rowsPerShard: rowsPerShard(largestWeight(rows.plan.commands)),
+    rowsPerShard: rowsPerShard(largestWeight(part.plan.commands)),
     notPacked: "axis" in choice ? "" : choice.reason,
     partials,
     outputs: Object.keys(program.outputs),
     axes: axesOf(program),
+  };
+}
+
+/** `rows` may change parameters itself; `program` is all that a call does. */
+function separate(part: Part, rows: Program, program: Program): Pick<Entry, "rows" | "prepared"> {
+  const { once, always, kept } = separateConstants(part.plan, new Set(Object.keys(rows.updates)), "open");
+  const plan = { ...part.plan, commands: once, packed: undefined };
+  const lasts = !paramsRead(plan).some((name) => name in program.updates);
+  return {
+    rows: { ...part, plan: { ...part.plan, commands: always } },
+    prepared: once.length === 0 ? undefined : { plan, kept, lasts },
   };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { programOf } from "../../../../test/support/programs.ts";
 import { ShapeError } from "../base/errors.ts";
-import { tanh } from "../trace/operations.ts";
+import { add, matmul, tanh } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";
 import { Executable } from "./executable.ts";
 
@@ -24,6 +24,24 @@ describe("a call", () => {
     const rest = ', expected a whole number, 0 or more.\nGive every batch the sizes of "batch" and "time".';
     expect(() => call(sizes, [1, 2, 3, 4])).toThrow(ShapeError);
     expect(() => call(sizes, [1, 2, 3, 4])).toThrow(start + rest);
+  });
+
+  it("that fails leaves no packed weight of another program damaged", () => {
+    const product = programOf((trace) => ({
+      y: matmul(trace.param("W", [1, 1]), trace.input("x", sequenceType(1))),
+    }));
+    const sum = programOf((trace) => ({
+      y: add(trace.input("x", sequenceType(1)), trace.input("z", sequenceType(1))),
+    }));
+    const executable = new Executable({ product, sum });
+    const sizes = { batch: 1, time: 200 };
+    const x = Array.from({ length: 200 }, () => 2);
+    executable.writeParam("W", [3]);
+    for (let turn = 0; turn < 2; turn++) {
+      executable.call("product", sizes, { x });
+      expect(executable.output("product", "y", sizes)[0]).toBe(6);
+      expect(() => executable.call("sum", sizes, { x })).toThrow('input "z" is missing');
+    }
   });
 
   it("takes an axis of size 0", () => {

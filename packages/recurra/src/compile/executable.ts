@@ -4,6 +4,7 @@ import {
   createMemory,
   type Exported,
   growMemory,
+  type Instantiated,
   kernels,
   wholePages,
 } from "../backends/wasm/instantiate.ts";
@@ -114,6 +115,8 @@ export class Executable {
   #turn: Exported | undefined;
   /** By program and size: whether several threads have been faster than one. */
   readonly #paces = new Map<string, Pace>();
+  /** Whose prepared values lie in memory and still follow from the parameters; a program compiled again has another. */
+  #prepared: Instantiated | undefined;
 
   constructor(
     programs: Readonly<Record<string, Program>>,
@@ -206,11 +209,19 @@ export class Executable {
     return rows.packing === undefined ? { reason: notPacked } : { axis: rows.packing.axis };
   }
 
-  /** A live view of a parameter. It is valid until the next call with larger sizes. */
-  param(name: string): Float32Array<ArrayBuffer> {
-    const found = this.#params.get(name);
-    if (found === undefined) throw new InternalError(`no parameter "${name}"`);
-    return this.#floats(found.address, product(found.shape));
+  /** A copy of a parameter. */
+  readParam(name: string): Float32Array<ArrayBuffer> {
+    return this.#param(name).slice();
+  }
+
+  writeParam(name: string, values: ArrayLike<number>): void {
+    this.#param(name).set(values);
+    this.#prepared = undefined;
+  }
+
+  /** Parameters are written by `writeParam` only: it notices that what follows from them is to be made again. */
+  get memory(): WebAssembly.Memory {
+    return this.#memory;
   }
 
   /**
@@ -226,6 +237,7 @@ export class Executable {
     const { programs, addTo, turn } = program.instance;
     this.#turn = turn;
     const shards = this.#shards(entry, sizes);
+    this.#prepare(name, program, sizes);
     this.#orderRows(name, entry, shards, sizes, inputs);
     for (let shard = 0; shard < shards; shard++) this.#feedShard(name, entry, placement, shard, shards, sizes, inputs);
     this.#runShards(name, entry, placement, shards, sizes);
@@ -247,7 +259,7 @@ export class Executable {
     return ready.length === 0 ? 1 : Math.min(this.#mostThreads, ...ready);
   }
 
-  /** Makes room for these sizes now, so that views of parameters stay valid during calls of such sizes. */
+  /** Makes room for these sizes now, so that no call of such sizes compiles again. */
   reserve(sizes: AxisSizes): void {
     for (const program of this.#programs.values()) program.ensure(sizes);
   }
@@ -292,6 +304,20 @@ export class Executable {
   /** The first element of an output: losses and norms. */
   scalar(program: string, name: string): number {
     return this.output(program, name, {})[0]!;
+  }
+
+  #prepare(name: string, program: CompiledProgram, sizes: AxisSizes): void {
+    const { instance, placed } = program;
+    const { prepared } = placed.entry;
+    if (prepared !== undefined && this.#prepared !== instance)
+      instance.programs.get(`${name}.prepare`)!(...program.arguments(sizes), placed.placement.arenaBase, 0, 0);
+    this.#prepared = prepared?.lasts === true ? instance : undefined;
+  }
+
+  #param(name: string): Float32Array<ArrayBuffer> {
+    const found = this.#params.get(name);
+    if (found === undefined) throw new InternalError(`no parameter "${name}"`);
+    return this.#floats(found.address, product(found.shape));
   }
 
   #known(name: string): CompiledProgram {

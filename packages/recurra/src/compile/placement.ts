@@ -1,6 +1,6 @@
 /** Where the parts of programs lie in the one memory, and which form of a program is used: the plain one, or in segments. */
 import type { ProgramToEmit } from "../backends/wasm/emit.ts";
-import { planMemory } from "../backends/wasm/memory.ts";
+import { evaluate, planMemory } from "../backends/wasm/memory.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
 import { type Axis, type AxisSizes, segmentLength, segmentsOf } from "../base/shapes.ts";
 import { type Entry, type Part, type PlacedParam, withPackedSizes } from "./entry.ts";
@@ -108,8 +108,10 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
   const shards = entry.splits ? shardCount(batch, entry.rowsPerShard) : 1;
   const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch, entry.rowsPerShard) } : capacity;
   const packed = withPackedSizes(rowCapacity, entry.rows.packing);
-  const rows = planMemory(entry.rows.plan, packed, placedParams(entry.rows, ground));
-  const shardBase = ground.paramEnd;
+  const kept = placeKept(entry, capacity, ground.paramEnd);
+  const placed = new Map([...placedParams(entry.rows, ground), ...kept.addresses]);
+  const rows = planMemory(entry.rows.plan, packed, placed);
+  const shardBase = kept.end;
   // The largest number of shards of any batch up to the capacity is that of the capacity.
   const arenaBase = shardBase + shards * rows.shardBytes;
   const partials = partialRun(entry, rows.addresses, rows.shardBytes);
@@ -128,11 +130,14 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
   const arenas = Math.min(ground.threads, shards) * rows.arenaBytes;
   const staging = [...entry.rows.types.values()].map((type) => stagingBytes(type, rowCapacity));
   const wholeStaging = [...(entry.whole?.types.values() ?? [])].map((type) => stagingBytes(type, capacity));
-  const room = Math.max(arenas, whole?.arenaBytes ?? 0, ...staging, ...wholeStaging);
+  const first = entry.prepared === undefined ? undefined : planMemory(entry.prepared.plan, packed, placed);
+  const room = Math.max(arenas, first?.arenaBytes ?? 0, whole?.arenaBytes ?? 0, ...staging, ...wholeStaging);
   const wholeBase = arenaBase + Math.ceil(room / 64) * 64;
-  const emitted: ProgramToEmit[] = [
-    { name, plan: entry.rows.plan, addresses: rows.addresses, absolute: new Set<BufferId>() },
-  ];
+  const absolute = new Set(kept.addresses.keys());
+  const emitted: ProgramToEmit[] = [{ name, plan: entry.rows.plan, addresses: rows.addresses, absolute }];
+  if (entry.prepared !== undefined && first !== undefined) {
+    emitted.push({ name: `${name}.prepare`, plan: entry.prepared.plan, addresses: first.addresses, absolute });
+  }
   if (entry.whole !== undefined && whole !== undefined) {
     emitted.push({
       name: `${name}.whole`,
@@ -153,6 +158,18 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
   };
   const end = wholeBase + (whole?.shardBytes ?? 0);
   return { entry, placement, emitted, end, widest: end + Math.max(0, shards * rows.arenaBytes - room) };
+}
+
+/** What the rows read of what was prepared, one behind the other. */
+function placeKept({ prepared }: Entry, capacity: AxisSizes, start: number) {
+  const addresses = new Map<BufferId, number>();
+  let end = start;
+  for (const buffer of prepared?.kept ?? []) {
+    const { sizes } = prepared!.plan.buffers[buffer]!;
+    addresses.set(buffer, end);
+    end += Math.ceil((sizes.reduce((sum, size) => sum + evaluate(size, capacity), 0) * 4) / 64) * 64;
+  }
+  return { addresses, end };
 }
 
 function placedParams({ plan }: Part, { params }: Ground): Map<BufferId, number> {

@@ -23,9 +23,8 @@ export function inspectGradients(model: Model, batch: Batch, options: InspectOpt
   const { directions = 4, seed = 1 } = options;
   const { program, layers, parameters } = probe(model.network);
   const executable = new Executable({ inspect: program });
-  executable.reserve(batch.sizes);
   const weights = model.weights();
-  for (const name of executable.params.keys()) executable.param(name).set(weights.get(name)!);
+  for (const name of executable.params.keys()) executable.writeParam(name, weights.get(name)!);
 
   const random = createRandom(seed);
   const states = layers.flatMap((layer) => layer.states.map((state) => ({ layer, state })));

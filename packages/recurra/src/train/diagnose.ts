@@ -27,8 +27,7 @@ export function diagnose(
   const { program, indices } = diagnosticProgram(model.network);
   const executable = new Executable({ diagnose: program });
   const weights = model.weights();
-  executable.reserve(batch.sizes);
-  for (const name of executable.params.keys()) executable.param(name).set(weights.get(name)!);
+  for (const name of executable.params.keys()) executable.writeParam(name, weights.get(name)!);
   const states = stateFeeds(model.network, batch.sizes, batch.state);
   executable.call("diagnose", batch.sizes, { ...batch.inputs, ...states, seed: [model.maskSeed()] });
   const read = (name: string) => executable.output("diagnose", name, batch.sizes);

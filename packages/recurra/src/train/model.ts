@@ -248,7 +248,7 @@ export class Model {
     this.#put(weights);
     for (const { name } of this.parameters) {
       const average = this.#averageOf(name);
-      if (average !== undefined) this.#executable.param(average).set(this.#executable.param(name));
+      if (average !== undefined) this.#executable.writeParam(average, this.#executable.readParam(name));
     }
   }
 
@@ -278,7 +278,7 @@ export class Model {
     const names = [...this.#keptBetweenSteps().keys()].filter((name) => params.has(name));
     return {
       steps: this.#steps,
-      accumulators: new Map(names.map((name) => [name, this.#executable.param(name).slice()])),
+      accumulators: new Map(names.map((name) => [name, this.#executable.readParam(name)])),
     };
   }
 
@@ -342,14 +342,14 @@ export class Model {
 
   #write(values: Weights): void {
     for (const [name, numbers] of values)
-      if (this.#executable.params.has(name)) this.#executable.param(name).set(numbers);
+      if (this.#executable.params.has(name)) this.#executable.writeParam(name, numbers);
   }
 
   #copies(storedAs: (name: string) => string): Weights {
     const { params } = this.#executable;
     return new Map(
       this.parameters.flatMap(({ name }) =>
-        params.has(name) ? [[name, this.#executable.param(storedAs(name)).slice()] as const] : [],
+        params.has(name) ? [[name, this.#executable.readParam(storedAs(name))] as const] : [],
       ),
     );
   }

@@ -1,24 +1,33 @@
 /** Which commands of a plan give the same in every call: weights put side by side and packed, and whatever else reads weights only. */
-import type { Access, BufferId, Command, Plan } from "./plan.ts";
+import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
 
 export interface Constants {
   /** To run once, after the parameters have been written. */
   readonly once: readonly Command[];
   /** To run in every call, when `once` has been run. */
   readonly always: readonly Command[];
-  /** What `once` writes and `always` may read: no other buffer may share its bytes. */
+  /** What `once` writes and `always` touches: no other buffer may share its bytes. */
   readonly kept: ReadonlySet<BufferId>;
 }
 
-/** `changing`: parameters that calls rewrite. */
-export function separateConstants(plan: Plan, changing: ReadonlySet<string>): Constants {
+/**
+ * `changing`: parameters that calls rewrite. With `sizes` "open", as where calls have sizes and outputs of their own, what has a
+ * run-time axis and what writes an output runs in every call too.
+ */
+export function separateConstants(
+  plan: Plan,
+  changing: ReadonlySet<string>,
+  sizes: "fixed" | "open" = "fixed",
+): Constants {
   const touched = new Map(plan.commands.map((command) => [command, touchedBy(command)]));
   const varies = new Set<BufferId>([
     ...Object.values(plan.inputs),
     ...Object.entries(plan.params).flatMap(([name, buffer]) => (changing.has(name) ? [buffer] : [])),
+    ...(sizes === "open" ? Object.values(plan.outputs) : []),
   ]);
   // What a varying command writes varies, and so does all that reads or writes a varying buffer.
-  const always = new Set<Command>();
+  const always = new Set<Command>(sizes === "open" ? plan.commands.filter(hasRunTimeSize) : []);
+  for (const command of always) for (const buffer of touched.get(command)!.writes) varies.add(buffer);
   for (let before = -1; before !== always.size; ) {
     before = always.size;
     for (const [command, { reads, writes }] of touched) {
@@ -28,11 +37,38 @@ export function separateConstants(plan: Plan, changing: ReadonlySet<string>): Co
     }
   }
   const once = plan.commands.filter((command) => !always.has(command));
+  const read = new Set([...always].flatMap((command) => touched.get(command)!.reads));
+  const outputs = new Set(Object.values(plan.outputs));
+  const written = once.flatMap((command) => touched.get(command)!.writes);
   return {
     once,
     always: plan.commands.filter((command) => always.has(command)),
-    kept: new Set(once.flatMap((command) => touched.get(command)!.writes)),
+    kept: new Set(written.filter((buffer) => read.has(buffer) || outputs.has(buffer))),
   };
+}
+
+/** The parameters that commands read, by name. */
+export function paramsRead(plan: Plan): readonly string[] {
+  const read = new Set(plan.commands.flatMap((command) => touchedBy(command).reads));
+  return Object.entries(plan.params).flatMap(([name, buffer]) => (read.has(buffer) ? [name] : []));
+}
+
+function hasRunTimeSize(command: Command): boolean {
+  const isRunTime = (size: Size) => size.axes.length > 0;
+  switch (command.kind) {
+    case "loop":
+      return command.dims.some(({ size }) => isRunTime(size));
+    case "pack":
+      return false;
+    case "gemm":
+    case "outer":
+      return isRunTime(command.a.count);
+    case "gather":
+    case "scatterAdd":
+      return isRunTime(command.index.count);
+    case "scan":
+      return true;
+  }
 }
 
 interface Touched {
