@@ -192,6 +192,8 @@ function workerMain(
   };
   const wait = () => {
     for (;;) {
+      // Messages arrive only when the worker goes back to its event loop; two of them may have been sent before one wake-up was seen.
+      if (Atomics.load(control, 24) !== received) return;
       let turns = 0;
       while (Atomics.load(control, 0) === seen) {
         if (++turns < 50_000) continue;
@@ -205,8 +207,6 @@ function workerMain(
         done = job;
         work();
       }
-      // Messages arrive only when the worker goes back to its event loop.
-      if (Atomics.load(control, 24) !== received) return;
     }
   };
   interface Bound {
