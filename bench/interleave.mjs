@@ -33,8 +33,6 @@ export async function measureJob(job, subjects, peaks, { rounds, budgetMs }) {
         entry.milliseconds.push(...answer.milliseconds);
         entry.turns++;
       }
-      // Threads that wait for more work in a loop give the processors back.
-      await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
   const rows = ready
