@@ -25,7 +25,7 @@ export function printRows(rows) {
   );
   const gradients = rows.flatMap(({ task, model, better, runs }) => {
     const worst = [...runs].sort((a, b) => (better === "lower" ? b.value - a.value : a.value - b.value))[0];
-    return worst.picture === undefined ? [] : [`${task}, ${model}, seed ${worst.seed}: ${worst.picture.sentence}`];
+    return worst.gradient === undefined ? [] : [`${task}, ${model}, seed ${worst.seed}: ${worst.gradient}`];
   });
   return `${[...table, ...(gradients.length === 0 ? [] : ["", ...gradients])].join("\n")}\n`;
 }

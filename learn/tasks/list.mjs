@@ -183,7 +183,7 @@ export function chooseTasks({ quick, data, only }) {
   for (const name of only ?? []) {
     const found = all.find((task) => task.name === name);
     if (found === undefined)
-      throw new Error(`no task is called "${name}"; there are ${all.map((task) => task.name).join(", ")}`);
+      throw new Error(`no task is called "${name}": choose of ${all.map((task) => task.name).join(", ")}`);
     if (found.prepare !== undefined && data === undefined)
       throw new Error(`${name} needs data: --data FOLDER, with the folder "${found.folder}" in it`);
   }
