@@ -11,6 +11,10 @@ import { runAll } from "./processes.mjs";
 import { printRows } from "./report.mjs";
 import { chooseTasks } from "./tasks/list.mjs";
 
+process.on("uncaughtException", ({ message }) => {
+  process.stderr.write(`learn: ${message}\n`);
+  process.exit(1);
+});
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
