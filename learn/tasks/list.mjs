@@ -161,7 +161,7 @@ const large = [
   shakespeare([
     {
       name: "lstm 2×256",
-      ...{ cell: lstm, hiddenSize: 256, depth: 2, dropout: 0.3, rate: 0.004, epochs: 20, batchSize: 32, every: 100 },
+      ...{ cell: lstm, hiddenSize: 256, depth: 2, dropout: 0.3, rate: 0.004, epochs: 10, batchSize: 32, every: 100 },
       ...{ schedule: "warmUp", clip: 1 },
     },
   ]),
