@@ -20,7 +20,7 @@ export async function runOf(task, model, seed, { folder, limit, say = () => {} }
   const run = await model.run({ data, seed, signal, tell });
   const seconds = (performance.now() - started) / 1000;
   tell(`${task.measure} ${run.value.toPrecision(4)} after ${seconds.toFixed(1)} s`);
-  return { seed, ...run, seconds, cutShort: signal?.aborted ?? false };
+  return { seed, ...run, gradient: run.picture?.sentence, seconds, cutShort: signal?.aborted ?? false };
 }
 
 /** What a trivial predictor gets. */

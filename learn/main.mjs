@@ -53,7 +53,7 @@ await runAll(jobs, {
     const { task, model, runs } = models.find((one) => one.task.name === job.task && one.model.name === job.model);
     if (picture !== undefined)
       writeFileSync(join(out, `${job.task}-${job.model}-${job.seed}.svg`.replace(/[^\w.-]+/g, "-")), picture.svg);
-    runs.push({ ...run, gradient: picture?.sentence });
+    runs.push(run);
     if (runs.length < seeds.length) return;
     runs.sort((a, b) => seeds.indexOf(a.seed) - seeds.indexOf(b.seed));
     rows.push(rowOf(task, baselineOf(task, data), model, runs));

@@ -1,5 +1,6 @@
 /** What the training runs share: the loop with its events told on, samples of several kinds, rows of a result. */
-import { train } from "recurra/train";
+import { createRandom } from "recurra";
+import { meanLoss, train } from "recurra/train";
 
 /**
  * Trains with the options of `train` and tells every epoch, and every 10 seconds of a long one. When the signal ends the run, the
@@ -29,6 +30,29 @@ function lineOf(event) {
 /** Samples without end: each batch is made anew by `make(size)`; an epoch has `count` of them. */
 export function endless(count, make) {
   return { count, batch: (indices) => make(indices.length) };
+}
+
+/**
+ * Trains on sequences that a generator makes anew, `make(random, count)`, until the validation loss is below half the target. The mean loss
+ * of `tests` others is the measure.
+ */
+export async function teachEndless(model, make, { seed, target, rate, steps, batchSize, tests, signal, tell }) {
+  const random = createRandom(seed);
+  const fixed = (label, count) => rowsOf(make(createRandom(seed).fork(label), count));
+  const trained = await teach(
+    model,
+    {
+      data: endless(100 * batchSize, (size) => make(random, size)),
+      validation: fixed("validation", 500),
+      epochs: steps / 100,
+      batchSize,
+      learningRate: rate,
+      schedule: "cosine",
+      stopAtLoss: target / 2,
+    },
+    { signal, tell },
+  );
+  return { value: meanLoss(model, fixed("test", tests), 250), ...trained };
 }
 
 /** The rows of one large batch as samples. */

@@ -84,7 +84,7 @@ describe("npm run learn", () => {
     );
     expect(chooseTasks({ quick: false, only: ["copy-200"] })).toHaveLength(1);
     expect(() => chooseTasks({ quick: false, only: ["copy"] })).toThrow(
-      /^no task is called "copy"; there are adding-200, /,
+      /^no task is called "copy": choose of adding-200, /,
     );
   });
 });

@@ -3,9 +3,9 @@
  * marked, one in each half of the sequence; after the last step the network says their sum. Who always says 1 has an error of 1/6.
  */
 import { createRandom, dense, mse, recurrent, relu, sequenceType, sequential, vectorType } from "recurra";
-import { defineNetwork, Model, meanLoss } from "recurra/train";
+import { defineNetwork, Model } from "recurra/train";
 import { picture } from "../picture.mjs";
-import { endless, rowsOf, teach } from "../teach.mjs";
+import { teachEndless } from "../teach.mjs";
 
 /** x: [batch, time, 2], number and mark; y: [batch, 1]. */
 function makeBatch(random, batch, time) {
@@ -37,31 +37,16 @@ function networkOf({ cell, hiddenSize, initialize, front }) {
   });
 }
 
-/** Trains on new sequences until the validation error is below half the target; the error on 2000 others. */
 function modelOf(timesteps, target, { name, fails, rate, steps, batchSize = 32, ...layer }) {
   return {
     name: `${name}, ${layer.hiddenSize} units`,
     fails,
     async run({ seed, signal, tell }) {
       const model = new Model(networkOf(layer), { seed, clipping: { norm: 1 } });
-      const random = createRandom(seed);
-      const fixed = (label, count) => rowsOf(makeBatch(createRandom(seed).fork(label), count, timesteps));
-      const trained = await teach(
-        model,
-        {
-          data: endless(100 * batchSize, (size) => makeBatch(random, size, timesteps)),
-          validation: fixed("validation", 500),
-          epochs: steps / 100,
-          batchSize,
-          learningRate: rate,
-          schedule: "cosine",
-          stopAtLoss: target / 2,
-        },
-        { signal, tell },
-      );
-      const value = meanLoss(model, fixed("test", 2000), 250);
-      const seen = fails ? { picture: picture(model, makeBatch(random, 32, timesteps)) } : {};
-      return { value, ...trained, ...seen };
+      const make = (random, count) => makeBatch(random, count, timesteps);
+      const settings = { ...{ seed, target, rate, steps, batchSize }, tests: 2000 };
+      const trained = await teachEndless(model, make, { ...settings, signal, tell });
+      return fails ? { ...trained, picture: picture(model, make(createRandom(seed), batchSize)) } : trained;
     },
   };
 }

@@ -2,9 +2,9 @@
  * Copy memory (Hochreiter and Schmidhuber 1997, in the form of Arjovsky et al. 2016): ten symbols of eight kinds, a long blank, a
  * mark; after it the ten symbols are to be said again. Who has no memory guesses them: 10 ln 8 / (T + 20) nats a step.
  */
-import { createRandom, crossEntropy, dense, embedding, recurrent, sequenceType, sequential } from "recurra";
-import { defineNetwork, Model, meanLoss } from "recurra/train";
-import { endless, rowsOf, teach } from "../teach.mjs";
+import { crossEntropy, dense, embedding, recurrent, sequenceType, sequential } from "recurra";
+import { defineNetwork, Model } from "recurra/train";
+import { teachEndless } from "../teach.mjs";
 
 const [blank, mark, kinds, symbols] = [8, 9, 8, 10];
 
@@ -41,24 +41,10 @@ function modelOf(blanks, target, { name, fails, rate, steps, batchSize = 32, opt
   return {
     name: `${name}, ${layer.hiddenSize} units`,
     fails,
-    async run({ seed, signal, tell }) {
+    run({ seed, signal, tell }) {
       const model = new Model(networkOf(layer), { seed, clipping: { norm: 1 }, ...(optimizer ? { optimizer } : {}) });
-      const random = createRandom(seed);
-      const fixed = (label, count) => rowsOf(makeBatch(createRandom(seed).fork(label), count, blanks));
-      const trained = await teach(
-        model,
-        {
-          data: endless(100 * batchSize, (size) => makeBatch(random, size, blanks)),
-          validation: fixed("validation", 500),
-          epochs: steps / 100,
-          batchSize,
-          learningRate: rate,
-          schedule: "cosine",
-          stopAtLoss: target / 2,
-        },
-        { signal, tell },
-      );
-      return { value: meanLoss(model, fixed("test", 1000), 250), ...trained };
+      const settings = { ...{ seed, target, rate, steps, batchSize }, tests: 1000 };
+      return teachEndless(model, (random, count) => makeBatch(random, count, blanks), { ...settings, signal, tell });
     },
   };
 }
