@@ -1,8 +1,7 @@
 /** Errors of compared cells, a row for each: every seed a dot, validation and test, beside the naive forecasts. One SVG file. */
 import { scaleLinear } from "d3-scale";
 import type { Comparison } from "recurra/tasks";
-import { element, escaped } from "./svg.ts";
-import { styleSheet } from "./theme.ts";
+import { element, escaped, page } from "./svg.ts";
 
 const width = 820;
 const margin = { left: 160, right: 24 } as const;
@@ -58,21 +57,10 @@ export function comparisonChart(comparison: Comparison, target: string): string 
   });
   const heading = `${target} of ${source}: mean absolute error by cell and seed`;
   const height = bottom + footHeight;
-  const svg = element(
-    "svg",
-    {
-      xmlns: "http://www.w3.org/2000/svg",
-      viewBox: `0 0 ${width} ${height}`,
-      width,
-      height,
-      role: "img",
-      "aria-labelledby": "title description",
-    },
-    element("title", { id: "title" }, escaped(heading)),
-    element("desc", { id: "description" }, escaped(verdict)),
-    element("style", {}, styleSheet()),
-    element("rect", { class: "page", width: "100%", height: "100%" }),
-    element("text", { class: "heading", x: 24, y: 30 }, escaped(heading)),
+  const size = { width, height };
+  return page(
+    size,
+    { heading, description: verdict, left: 24 },
     element("circle", { class: "line forecast", cx: 30, cy: 52, r: 4 }),
     element("text", { x: 40, y: 56 }, "validation"),
     element("circle", { class: "line actual", cx: 126, cy: 52, r: 4 }),
@@ -80,5 +68,4 @@ export function comparisonChart(comparison: Comparison, target: string): string 
     ...ticks,
     ...drawn,
   );
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${svg}\n`;
 }

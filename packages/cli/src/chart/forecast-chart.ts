@@ -2,8 +2,7 @@
 import type { WindowView } from "recurra/tasks";
 import { timeWriter } from "../report/numbers.ts";
 import { panel } from "./panel.ts";
-import { element, escaped } from "./svg.ts";
-import { styleSheet } from "./theme.ts";
+import { element, escaped, page } from "./svg.ts";
 
 const width = 820;
 const margin = { left: 72, right: 24 } as const;
@@ -26,25 +25,8 @@ export function forecastChart(heading: string, views: readonly WindowView[]): st
       height: panelHeight - above - below,
     }),
   );
-  const svg = element(
-    "svg",
-    {
-      xmlns: "http://www.w3.org/2000/svg",
-      viewBox: `0 0 ${width} ${height}`,
-      width,
-      height,
-      role: "img",
-      "aria-labelledby": "title description",
-    },
-    element("title", { id: "title" }, escaped(heading)),
-    element("desc", { id: "description" }, escaped(description(views))),
-    element("style", {}, styleSheet()),
-    element("rect", { class: "page", width: "100%", height: "100%" }),
-    element("text", { class: "heading", x: margin.left, y: 30 }, escaped(heading)),
-    legend(views[0]!),
-    ...panels,
-  );
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${svg}\n`;
+  const size = { width, height };
+  return page(size, { heading, description: description(views), left: margin.left }, legend(views[0]!), ...panels);
 }
 
 function panelTitle({ series, target, futureTimes, timed }: WindowView, manySeries: boolean): string {

@@ -1,4 +1,5 @@
 /** SVG as text: elements from names and attributes, with everything escaped. */
+import { styleSheet } from "./theme.ts";
 
 export type Attributes = Readonly<Record<string, string | number>>;
 
@@ -14,4 +15,30 @@ export function element(name: string, attributes: Attributes, ...children: reado
 
 export function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}
+
+/** A whole file: the parts on a page with its heading `left` of them, and a description for who cannot see it. */
+export function page(
+  { width, height }: { readonly width: number; readonly height: number },
+  { heading, description, left }: { readonly heading: string; readonly description: string; readonly left: number },
+  ...parts: readonly string[]
+): string {
+  const svg = element(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "img",
+      "aria-labelledby": "title description",
+    },
+    element("title", { id: "title" }, escaped(heading)),
+    element("desc", { id: "description" }, escaped(description)),
+    element("style", {}, styleSheet()),
+    element("rect", { class: "page", width: "100%", height: "100%" }),
+    element("text", { class: "heading", x: left, y: 30 }, escaped(heading)),
+    ...parts,
+  );
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${svg}\n`;
 }
