@@ -7,7 +7,7 @@ import { lstm } from "../packages/recurra/src/cells/lstm.ts";
 import { rnn, rnnRelu } from "../packages/recurra/src/cells/rnn.ts";
 import type { Program } from "../packages/recurra/src/ir/nodes.ts";
 import type { Loss } from "../packages/recurra/src/layers/losses/loss.ts";
-import { binaryCrossEntropy, crossEntropy, huber, mae, mse } from "../packages/recurra/src/layers/losses.ts";
+import { binaryCrossEntropy, crossEntropy, huber, mae, mse } from "../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../packages/recurra/src/layers/recurrent.ts";
 import { add, matmul, mul, square, sub, sumAll } from "../packages/recurra/src/trace/operations.ts";
 import { sequenceType, vectorType } from "../packages/recurra/src/trace/tensor.ts";

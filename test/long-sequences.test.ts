@@ -10,7 +10,7 @@ import { verify } from "../packages/recurra/src/ir/verify.ts";
 import { dense } from "../packages/recurra/src/layers/dense.ts";
 import { dropout } from "../packages/recurra/src/layers/dropout.ts";
 import { sequential } from "../packages/recurra/src/layers/layer.ts";
-import { mse } from "../packages/recurra/src/layers/losses.ts";
+import { mse } from "../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../packages/recurra/src/layers/recurrent.ts";
 import { cut } from "../packages/recurra/src/optimize/cut.ts";
 import { splitBatch } from "../packages/recurra/src/optimize/split.ts";

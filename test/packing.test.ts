@@ -8,7 +8,7 @@ import { beforeGradient, runPasses } from "../packages/recurra/src/compile/pipel
 import type { Program } from "../packages/recurra/src/ir/nodes.ts";
 import { dense } from "../packages/recurra/src/layers/dense.ts";
 import { dropout } from "../packages/recurra/src/layers/dropout.ts";
-import { mse } from "../packages/recurra/src/layers/losses.ts";
+import { mse } from "../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../packages/recurra/src/layers/recurrent.ts";
 import {
   add,

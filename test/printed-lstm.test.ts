@@ -5,7 +5,7 @@ import type { Program } from "../packages/recurra/src/ir/nodes.ts";
 import { printProgram } from "../packages/recurra/src/ir/printer.ts";
 import { verify } from "../packages/recurra/src/ir/verify.ts";
 import { dense } from "../packages/recurra/src/layers/dense.ts";
-import { mse } from "../packages/recurra/src/layers/losses.ts";
+import { mse } from "../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../packages/recurra/src/layers/recurrent.ts";
 import { sequenceType, vectorType } from "../packages/recurra/src/trace/tensor.ts";
 import { Model } from "../packages/recurra/src/train/model.ts";

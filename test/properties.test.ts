@@ -5,7 +5,7 @@ import { createRandom } from "../packages/recurra/src/base/random.ts";
 import { cells } from "../packages/recurra/src/cells/registry.ts";
 import { dense } from "../packages/recurra/src/layers/dense.ts";
 import { dropout } from "../packages/recurra/src/layers/dropout.ts";
-import { mse } from "../packages/recurra/src/layers/losses.ts";
+import { mse } from "../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../packages/recurra/src/layers/recurrent.ts";
 import { sequenceType, vectorType } from "../packages/recurra/src/trace/tensor.ts";
 import { type Batch, Model, type ModelOptions } from "../packages/recurra/src/train/model.ts";

@@ -7,7 +7,7 @@ import { cells } from "../../packages/recurra/src/cells/registry.ts";
 import { makeEntry } from "../../packages/recurra/src/compile/entry.ts";
 import type { Node } from "../../packages/recurra/src/ir/nodes.ts";
 import { dense } from "../../packages/recurra/src/layers/dense.ts";
-import { mse } from "../../packages/recurra/src/layers/losses.ts";
+import { mse } from "../../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../../packages/recurra/src/layers/recurrent.ts";
 import { sequenceType } from "../../packages/recurra/src/trace/tensor.ts";
 import { defineNetwork } from "../../packages/recurra/src/train/network.ts";

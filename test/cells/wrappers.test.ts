@@ -5,7 +5,7 @@ import { skipping, updateBudget } from "../../packages/recurra/src/cells/skip.ts
 import { weightDrop } from "../../packages/recurra/src/cells/weight-drop.ts";
 import { zoneout } from "../../packages/recurra/src/cells/zoneout.ts";
 import { dense } from "../../packages/recurra/src/layers/dense.ts";
-import { mse } from "../../packages/recurra/src/layers/losses.ts";
+import { mse } from "../../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../../packages/recurra/src/layers/recurrent.ts";
 import type { Cell } from "../../packages/recurra/src/trace/cell.ts";
 import { add } from "../../packages/recurra/src/trace/operations.ts";

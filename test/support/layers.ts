@@ -2,7 +2,7 @@
 import { cells } from "../../packages/recurra/src/cells/registry.ts";
 import type { Program } from "../../packages/recurra/src/ir/nodes.ts";
 import { dense } from "../../packages/recurra/src/layers/dense.ts";
-import { mse } from "../../packages/recurra/src/layers/losses.ts";
+import { mse } from "../../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../../packages/recurra/src/layers/recurrent.ts";
 import { lengthMask, mul, select, sumAll } from "../../packages/recurra/src/trace/operations.ts";
 import { sequenceType, vectorType } from "../../packages/recurra/src/trace/tensor.ts";

@@ -55,6 +55,7 @@ export {
 export type { Loss } from "./layers/losses/loss.ts";
 export { type Mixture, mixtureDensity, mixtureParameters } from "./layers/losses/mixture.ts";
 export { cosineDistance, cosinePairs, cosineSimilarity, triplet } from "./layers/losses/similarity.ts";
+export { binaryCrossEntropy, crossEntropy, huber, mae, mse, quantile } from "./layers/losses/usual.ts";
 export {
   binaryFocal,
   type ClassOptions,
@@ -62,7 +63,6 @@ export {
   focal,
   weightedCrossEntropy,
 } from "./layers/losses/weighted.ts";
-export { binaryCrossEntropy, crossEntropy, huber, mae, mse, quantile } from "./layers/losses.ts";
 export {
   activationPenalty,
   temporalActivationPenalty,

@@ -4,7 +4,7 @@ import { lstm } from "../cells/lstm.ts";
 import { rnn, rnnRelu } from "../cells/rnn.ts";
 import { dense } from "../layers/dense.ts";
 import { sequential } from "../layers/layer.ts";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { type RecurrentOptions, recurrent } from "../layers/recurrent.ts";
 import { defineCell } from "../trace/cell.ts";
 import { add, matmul } from "../trace/operations.ts";

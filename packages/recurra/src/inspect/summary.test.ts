@@ -3,7 +3,7 @@ import { lstm } from "../cells/lstm.ts";
 import { dense } from "../layers/dense.ts";
 import { embedding } from "../layers/embedding.ts";
 import { sequential } from "../layers/layer.ts";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { add } from "../trace/operations.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";

@@ -8,7 +8,7 @@ import { argmax } from "../trace/operations.ts";
 import { sequenceType, type Trace, vectorType } from "../trace/tensor.ts";
 import { attention } from "./attention.ts";
 import { type Decoder, decoder, type Encoded } from "./decoder.ts";
-import { crossEntropy } from "./losses.ts";
+import { crossEntropy } from "./losses/usual.ts";
 import { recurrent } from "./recurrent.ts";
 
 const common = { hiddenSize: 4, vocabularySize: 5, embeddingSize: 3, start: 2 };

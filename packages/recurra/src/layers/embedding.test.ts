@@ -5,7 +5,7 @@ import { mul, sumAll, tanh } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";
 import { variationalDropout } from "./dropout.ts";
 import { embedding } from "./embedding.ts";
-import { crossEntropy } from "./losses.ts";
+import { crossEntropy } from "./losses/usual.ts";
 
 const sizes = { batch: 3, time: 5 };
 const tokens = Array.from({ length: 15 }, (_, i) => (i * 7) % 6);

@@ -10,7 +10,7 @@ import { Model } from "../train/model.ts";
 import { defineNetwork } from "../train/network.ts";
 import { sgd } from "../train/optimizers/sgd.ts";
 import { buildPrograms } from "../train/programs.ts";
-import { mse } from "./losses.ts";
+import { mse } from "./losses/usual.ts";
 import { activationPenalty, temporalActivationPenalty, weightPenalty } from "./penalties.ts";
 
 const sizes = { batch: 2, time: 4 };

@@ -8,7 +8,7 @@ import { sequenceType, vectorType } from "../trace/tensor.ts";
 import { Model } from "../train/model.ts";
 import { defineNetwork } from "../train/network.ts";
 import { sgd } from "../train/optimizers/sgd.ts";
-import { mse } from "./losses.ts";
+import { mse } from "./losses/usual.ts";
 import { watchedRecurrent } from "./vanishing.ts";
 
 const [hidden, time] = [3, 5];

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compare, tolerances } from "../../../../test/support/close.ts";
 import { gru } from "../cells/gru.ts";
 import { dense } from "../layers/dense.ts";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { weightPenalty } from "../layers/penalties.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { add } from "../trace/operations.ts";

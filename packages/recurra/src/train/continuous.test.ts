@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compare, tolerances } from "../../../../test/support/close.ts";
 import { rnn } from "../cells/rnn.ts";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";
 import { type ContinuousOptions, continuous, freshStates } from "./continuous.ts";

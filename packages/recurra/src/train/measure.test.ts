@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { lstm } from "../cells/lstm.ts";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { sequenceType } from "../trace/tensor.ts";
 import { measureSteps } from "./measure.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { add, matmul } from "../trace/operations.ts";
 import { vectorType } from "../trace/tensor.ts";
 import { type Batch, Model, type ModelOptions } from "./model.ts";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { dense } from "../layers/dense.ts";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { vectorType } from "../trace/tensor.ts";
 import { Model } from "./model.ts";
 import { defineNetwork } from "./network.ts";

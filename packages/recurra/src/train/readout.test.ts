@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { echoStateCell } from "../cells/echo-state.ts";
 import { dense } from "../layers/dense.ts";
-import { mse } from "../layers/losses.ts";
+import { mse } from "../layers/losses/usual.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { concat } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createRandom } from "../base/random.ts";
 import { cells } from "../cells/registry.ts";
 import { dense } from "../layers/dense.ts";
-import { crossEntropy, mae, mse } from "../layers/losses.ts";
+import { crossEntropy, mae, mse } from "../layers/losses/usual.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { add, broadcast, gather, log, matmul } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";

@@ -14,13 +14,13 @@ import { createRandom } from "../../base/random.ts";
 import { mul } from "../../trace/operations.ts";
 import type { Scope } from "../../trace/scope.ts";
 import { sequenceType, type Tensor, vectorType } from "../../trace/tensor.ts";
-import { crossEntropy, mse } from "../losses.ts";
 import { crf } from "./crf.ts";
 import { ctc } from "./ctc.ts";
 import { gaussian, negativeBinomial, poisson, studentT } from "./likelihoods.ts";
 import type { Loss } from "./loss.ts";
 import { mixtureDensity } from "./mixture.ts";
 import { cosineDistance, cosinePairs, triplet } from "./similarity.ts";
+import { crossEntropy, mse } from "./usual.ts";
 import { binaryFocal, focal, weightedCrossEntropy } from "./weighted.ts";
 
 interface Case {

@@ -14,7 +14,7 @@ import { cellNamed } from "../../cells/registry.ts";
 import { dense } from "../../layers/dense.ts";
 import { dropout } from "../../layers/dropout.ts";
 import type { Loss } from "../../layers/losses/loss.ts";
-import { huber, mae, mse, quantile } from "../../layers/losses.ts";
+import { huber, mae, mse, quantile } from "../../layers/losses/usual.ts";
 import { add, broadcast, concat, gather, positions, relu, slice } from "../../trace/operations.ts";
 import { scan } from "../../trace/scan.ts";
 import type { Scope } from "../../trace/scope.ts";

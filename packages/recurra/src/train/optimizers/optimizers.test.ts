@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compare, tolerances } from "../../../../../test/support/close.ts";
-import { mse } from "../../layers/losses.ts";
+import { mse } from "../../layers/losses/usual.ts";
 import { matmul } from "../../trace/operations.ts";
 import { vectorType } from "../../trace/tensor.ts";
 import { Model, type ModelOptions } from "../model.ts";

@@ -1,4 +1,4 @@
-/** The usual losses of regression and classification; others have files of their own beside the helpers they share, in losses/. */
+/** The usual losses of regression and classification. */
 import {
   abs,
   add,
@@ -15,8 +15,8 @@ import {
   square,
   sub,
   sumFeatures,
-} from "../trace/operations.ts";
-import { counted, everyNth, type Loss, mean, misfit, same, validIndex } from "./losses/loss.ts";
+} from "../../trace/operations.ts";
+import { counted, everyNth, type Loss, mean, misfit, same, validIndex } from "./loss.ts";
 
 /** (y − ŷ)² */
 export const mse: Loss = (prediction, target, scope, mask) =>

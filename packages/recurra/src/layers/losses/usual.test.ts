@@ -1,12 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { tolerances } from "../../../../test/support/close.ts";
-import { checkGradients } from "../../../../test/support/differences.ts";
-import { backends, feedsFor, programOf, reference, scopeIn, withGradients } from "../../../../test/support/programs.ts";
-import type { AxisSizes } from "../base/shapes.ts";
-import type { Program } from "../ir/nodes.ts";
-import { sequenceType, vectorType } from "../trace/tensor.ts";
-import type { Loss } from "./losses/loss.ts";
-import { binaryCrossEntropy, crossEntropy, huber, mae, mse, quantile } from "./losses.ts";
+import { tolerances } from "../../../../../test/support/close.ts";
+import { checkGradients } from "../../../../../test/support/differences.ts";
+import {
+  backends,
+  feedsFor,
+  programOf,
+  reference,
+  scopeIn,
+  withGradients,
+} from "../../../../../test/support/programs.ts";
+import type { AxisSizes } from "../../base/shapes.ts";
+import type { Program } from "../../ir/nodes.ts";
+import { sequenceType, vectorType } from "../../trace/tensor.ts";
+import type { Loss } from "./loss.ts";
+import { binaryCrossEntropy, crossEntropy, huber, mae, mse, quantile } from "./usual.ts";
 
 interface LossCase {
   readonly what: string;
