@@ -43,6 +43,7 @@ describe("the printed training step of an LSTM", () => {
       "05-hoist",
       "06-sink",
       "07-prune",
+      "08-update",
     ]);
   });
 

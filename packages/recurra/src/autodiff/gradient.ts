@@ -1,6 +1,6 @@
 /** Reverse-mode differentiation of a graph, through recurrences, written into the same graph. */
 import { ShapeError } from "../base/errors.ts";
-import { formatType, sameType, scalarType } from "../base/shapes.ts";
+import { formatType, sameType, scalarType, type TensorType } from "../base/shapes.ts";
 import type { GraphBuilder } from "../ir/builder.ts";
 import { type Node, type NodeId, operands } from "../ir/nodes.ts";
 import { fit } from "../ir/ops.ts";
@@ -13,14 +13,7 @@ import { scanGradient } from "./scan.ts";
  * @throws ShapeError when the loss is not a single number.
  */
 export function gradients(builder: GraphBuilder, loss: NodeId, wrt: readonly NodeId[]): NodeId[] {
-  if (!sameType(builder.typeOf(loss), scalarType)) {
-    throw new ShapeError({
-      where: "gradients: loss",
-      given: formatType(builder.typeOf(loss)),
-      expected: formatType(scalarType),
-      mend: "sum or average the loss over batch, time and features",
-    });
-  }
+  checkLoss(builder.typeOf(loss));
   const flows = reverse({
     source: builder,
     out: builder,
@@ -31,6 +24,17 @@ export function gradients(builder: GraphBuilder, loss: NodeId, wrt: readonly Nod
   return wrt.map((id) => {
     const arrived = flows.get(id);
     return arrived === undefined ? builder.zeros(builder.typeOf(id)) : fit(builder, arrived, builder.typeOf(id));
+  });
+}
+
+/** @throws ShapeError when the loss is not a single number. */
+export function checkLoss(type: TensorType): void {
+  if (sameType(type, scalarType)) return;
+  throw new ShapeError({
+    where: "gradients: loss",
+    given: formatType(type),
+    expected: formatType(scalarType),
+    mend: "sum or average the loss over batch, time and features",
   });
 }
 

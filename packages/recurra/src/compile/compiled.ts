@@ -26,15 +26,13 @@ export interface Surroundings {
 }
 
 export class CompiledProgram {
-  /** Those that callers give sizes for. */
-  readonly axes: readonly Axis[];
-  readonly outputs: readonly string[];
   readonly #name: string;
-  readonly #program: Program;
+  readonly #program: () => Program;
   readonly #inSegments: (axis: Axis) => Program | undefined;
   readonly #around: Surroundings;
   readonly #bound: BoundKernels | undefined;
   readonly #cuts = new Map<Axis, Entry | undefined>();
+  #axes: readonly Axis[] | undefined;
   #plain: Entry | undefined;
   #capacity: AxisSizes | undefined;
   #layout: Layout | undefined;
@@ -47,7 +45,7 @@ export class CompiledProgram {
 
   constructor(
     name: string,
-    program: Program,
+    program: () => Program,
     inSegments: (axis: Axis) => Program | undefined,
     surroundings: Surroundings,
   ) {
@@ -56,8 +54,16 @@ export class CompiledProgram {
     this.#inSegments = inSegments;
     this.#around = surroundings;
     this.#bound = surroundings.native?.bind(surroundings.memory);
-    this.axes = axesOf(program);
-    this.outputs = Object.keys(program.outputs);
+  }
+
+  /** Those that callers give sizes for. */
+  get axes(): readonly Axis[] {
+    this.#axes ??= axesOf(this.#program());
+    return this.#axes;
+  }
+
+  get outputs(): readonly string[] {
+    return Object.keys(this.#program().outputs);
   }
 
   /** As it is used: the plain form, or in segments. */
@@ -143,7 +149,7 @@ export class CompiledProgram {
   }
 
   #plainEntry(): Entry {
-    this.#plain ??= makeEntry(this.#program);
+    this.#plain ??= makeEntry(this.#program());
     return this.#plain;
   }
 

@@ -124,20 +124,31 @@ export interface PlacedParam {
   readonly shape: readonly number[];
 }
 
-/** Parameters that programs read or change, by name, one behind the other. */
-export function placeParams(programs: readonly Program[]): { params: Map<string, PlacedParam>; end: number } {
-  const params = new Map<string, PlacedParam>();
-  // Address 0 stays empty, so that a forgotten address shows.
-  let end = 64;
+/** Names and shapes of the parameters that programs read or change. */
+export function paramsOf(programs: readonly Program[]): Map<string, readonly number[]> {
+  const params = new Map<string, readonly number[]>();
   for (const { graph, outputs, updates } of programs) {
     const read = reachable(graph, [...Object.values(outputs), ...Object.values(updates)]);
     for (const [id, node] of graph.nodes.entries()) {
-      if (node.kind !== "param" || params.has(node.name)) continue;
-      if (!read.has(id as NodeId) && updates[node.name] === undefined) continue; // The position in the list is the id.
-      const count = product(node.shape);
-      params.set(node.name, { address: end, shape: [count] });
-      end += Math.ceil((count * 4) / 64) * 64;
+      if (node.kind !== "param") continue;
+      if (read.has(id as NodeId) || updates[node.name] !== undefined) params.set(node.name, node.shape); // The position in the list is the id.
     }
+  }
+  return params;
+}
+
+/** One behind the other. */
+export function placeParams(shapes: ReadonlyMap<string, readonly number[]>): {
+  params: Map<string, PlacedParam>;
+  end: number;
+} {
+  const params = new Map<string, PlacedParam>();
+  // Address 0 stays empty, so that a forgotten address shows.
+  let end = 64;
+  for (const [name, shape] of shapes) {
+    const count = product(shape);
+    params.set(name, { address: end, shape: [count] });
+    end += Math.ceil((count * 4) / 64) * 64;
   }
   return { params, end };
 }

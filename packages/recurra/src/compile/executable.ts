@@ -23,7 +23,15 @@ import {
 } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { CompiledProgram, mostMemory, tooLong } from "./compiled.ts";
-import { type Entry, operationsOf, type Part, type PlacedParam, placeParams, withPackedSizes } from "./entry.ts";
+import {
+  type Entry,
+  operationsOf,
+  type Part,
+  type PlacedParam,
+  paramsOf,
+  placeParams,
+  withPackedSizes,
+} from "./entry.ts";
 import { type KernelSet, type NativeKernels, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
 import type { Placement, Segments } from "./placement.ts";
@@ -53,6 +61,8 @@ export interface CompileOptions {
    * `inSegments` has it so. Default 4 GiB, which is all that WebAssembly can address, and segments from 2 GiB on.
    */
   readonly memoryLimit?: number;
+  /** Names and shapes of all that the programs read or change. Default: they are looked through, and so have to be there at once. */
+  readonly params?: ReadonlyMap<string, readonly number[]>;
   /** The programs cut into segments along an axis; undefined when they cannot be. Asked for when the plain ones do not fit. */
   readonly inSegments?: (axis: Axis) => Readonly<Record<string, Program>> | undefined;
 }
@@ -118,14 +128,13 @@ export class Executable {
   /** Whose prepared values lie in memory and still follow from the parameters; a program compiled again has another. */
   #prepared: Instantiated | undefined;
 
-  constructor(
-    programs: Readonly<Record<string, Program>>,
-    { strict = false, native = true, threads, memoryLimit, inSegments = () => undefined }: CompileOptions = {},
-  ) {
+  /** With `params`, each program is read when it is first needed: they may be getters. */
+  constructor(programs: Readonly<Record<string, Program>>, options: CompileOptions = {}) {
+    const { strict = false, native = true, threads, memoryLimit, inSegments = () => undefined } = options;
     this.arithmetic = strict ? "plain" : bestArithmetic();
     if (memoryLimit !== undefined) checkLimit(memoryLimit);
     const limit = { wanted: memoryLimit ?? enoughMemory, most: memoryLimit ?? mostMemory };
-    const { params, end } = placeParams(Object.values(programs));
+    const { params, end } = placeParams(options.params ?? paramsOf(Object.values(programs)));
     if (end > limit.most) throw tooLong({ end, segments: undefined }, {}, limit.most);
     this.#params = params;
     this.#paramEnd = end;
@@ -152,9 +161,14 @@ export class Executable {
       return cuts.get(axis);
     };
     this.#programs = new Map(
-      Object.entries(programs).map(([name, program]) => [
+      Object.keys(programs).map((name) => [
         name,
-        new CompiledProgram(name, program, (axis) => cut(axis)?.[name], surroundings),
+        new CompiledProgram(
+          name,
+          () => programs[name]!,
+          (axis) => cut(axis)?.[name],
+          surroundings,
+        ),
       ]),
     );
   }

@@ -41,8 +41,8 @@ export interface ScopeOptions {
 /** The root scope of a traced network; `in(name)` gives the scope of a part. */
 export class Scope {
   readonly trace: Trace;
-  readonly training: boolean;
   readonly seed: Tensor;
+  readonly #training: boolean;
   readonly #prefix: string;
   readonly #reading: Reading;
   readonly #shared: {
@@ -50,18 +50,36 @@ export class Scope {
     readonly parameters: Map<string, ParameterSpec>;
     readonly layers: Map<string, LayerRecord>;
     streams: number;
+    readsTraining: boolean;
   };
 
   constructor(options: ScopeOptions | Scope, prefix = "", reading?: Reading) {
     this.trace = options.trace;
-    this.training = options.training;
+    this.#training = options instanceof Scope ? options.#training : options.training;
     this.seed = options.seed;
     this.#prefix = prefix;
     this.#reading = reading ?? (options instanceof Scope ? options.#reading : (parameter) => parameter);
     this.#shared =
       options instanceof Scope
         ? options.#shared
-        : { lengths: options.lengths ?? {}, parameters: new Map(), layers: new Map(), streams: 0 };
+        : {
+            lengths: options.lengths ?? {},
+            parameters: new Map(),
+            layers: new Map(),
+            streams: 0,
+            readsTraining: false,
+          };
+  }
+
+  /** Whether dropout and its kind are active. */
+  get training(): boolean {
+    this.#shared.readsTraining = true;
+    return this.#training;
+  }
+
+  /** Whether anything has asked for `training`. */
+  get readsTraining(): boolean {
+    return this.#shared.readsTraining;
   }
 
   /** Every parameter declared so far, in order of declaration. */

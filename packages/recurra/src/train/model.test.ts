@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { mse } from "../layers/losses/usual.ts";
-import { add, matmul } from "../trace/operations.ts";
-import { vectorType } from "../trace/tensor.ts";
+import { add, matmul, mul } from "../trace/operations.ts";
+import { type Tensor, vectorType } from "../trace/tensor.ts";
 import { type Batch, Model, type ModelOptions } from "./model.ts";
+import type { Optimizer } from "./optimizers/optimizer.ts";
+import { sgd } from "./optimizers/sgd.ts";
 import type { Network } from "./programs.ts";
 
 /** y = W·x + b, a weight that only `predict` reads, and one that nothing reads. */
@@ -131,5 +133,48 @@ describe("weights", () => {
       'ShapeError: weight "show" is unknown, expected one of unread, W, b, shown.\nDid you mean "shown"?',
     );
     expect(plain(model.weights())).toEqual(plain(weights));
+  });
+});
+
+describe("a model's programs", () => {
+  const counted = (usesTraining: boolean) => {
+    const counts = { traces: 0, updates: 0 };
+    const optimizer = sgd();
+    const counting: Network = {
+      ...network,
+      forward: (inputs, scope) => {
+        counts.traces++;
+        const { y, shown } = network.forward(inputs, scope) as { y: Tensor; shown: Tensor };
+        return { y: usesTraining && scope.training ? mul(y, 2) : y, shown };
+      },
+    };
+    const update: Optimizer["update"] = (...given) => {
+      counts.updates++;
+      return optimizer.update(...given);
+    };
+    return { counts, model: new Model(counting, { optimizer: { ...optimizer, update } }) };
+  };
+
+  it("are traced once for a network that does not ask whether it is trained, twice for one that does", () => {
+    expect(counted(false).counts.traces).toBe(1);
+    const { counts, model } = counted(true);
+    expect(counts.traces).toBe(2);
+    expect(model.trainStep(batch, 0).loss).not.toBe(model.evaluate(batch));
+  });
+
+  it("take a gradient at the first training step only", () => {
+    const { counts, model } = counted(false);
+    model.predict(batch);
+    model.evaluate(batch);
+    expect(counts.updates).toBe(0);
+    expect([...model.weights().keys()]).toEqual(order.slice(1));
+    model.trainStep(batch, 0.1);
+    expect(counts.updates).toBe(2);
+  });
+
+  it("are refused at once when the loss is not a single number", () => {
+    expect(message(() => new Model({ ...network, loss: (outputs) => outputs.y! }))).toBe(
+      "ShapeError: gradients: loss is [batch, 1], expected [1].\nSum or average the loss over batch, time and features.",
+    );
   });
 });

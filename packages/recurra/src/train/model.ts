@@ -8,15 +8,8 @@ import type { ParameterSpec } from "../trace/scope.ts";
 import type { Clipping } from "./clipping.ts";
 import { adam } from "./optimizers/adam.ts";
 import type { Optimizer } from "./optimizers/optimizer.ts";
-import {
-  accumulatorName,
-  averageName,
-  buildPrograms,
-  type Network,
-  stateFeeds,
-  stateName,
-  type Watch,
-} from "./programs.ts";
+import { buildPrograms, type Network, stateFeeds, stateName, type Watch } from "./programs.ts";
+import { accumulatorName, averageName } from "./step.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
 
 /** One batch: the size of every axis, and the numbers of every input as [batch, time, features]. */
@@ -111,16 +104,15 @@ export class Model {
     const averaging = this.#averaging !== undefined;
     this.accumulation = options.accumulation ?? false;
     const training = { optimizer, clipping, averaging, accumulation: this.accumulation };
-    const programs = buildPrograms(network, training, watch);
-    const { parameters, predict, evaluate, train, apply, inSegments } = programs;
+    const { parameters, byName, stored, inSegments } = buildPrograms(network, training, watch);
     this.#strict = strict;
     this.network = network;
     this.seed = seed;
     this.optimizer = optimizer;
     this.parameters = parameters;
-    const named = { predict, evaluate, train, ...(apply === undefined ? {} : { apply }) };
-    this.#executable = new Executable(named, {
+    this.#executable = new Executable(byName, {
       strict,
+      params: stored,
       inSegments,
       ...(threads === undefined ? {} : { threads }),
       ...(memoryLimit === undefined ? {} : { memoryLimit }),

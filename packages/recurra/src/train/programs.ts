@@ -1,5 +1,5 @@
 /** From a network to its programs: predict, evaluate, and one whole training step. */
-import { gradients } from "../autodiff/gradient.ts";
+import { checkLoss, gradients } from "../autodiff/gradient.ts";
 import { ShapeError } from "../base/errors.ts";
 import {
   type Axis,
@@ -10,29 +10,15 @@ import {
   scalarType,
   type TensorType,
 } from "../base/shapes.ts";
+import { paramsOf } from "../compile/entry.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
 import type { Numbers } from "../compile/tensors.ts";
 import type { Graph, Node, NodeId, Program, ScanNode } from "../ir/nodes.ts";
 import { cut } from "../optimize/cut.ts";
-import {
-  abs,
-  add,
-  broadcast,
-  div,
-  lengthMask,
-  less,
-  mul,
-  select,
-  sqrt,
-  square,
-  sub,
-  sumAll,
-} from "../trace/operations.ts";
+import { lengthMask, select } from "../trace/operations.ts";
 import { type LayerRecord, type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
-import { type Clipping, clip } from "./clipping.ts";
-import { separateCount } from "./count.ts";
-import type { Optimizer } from "./optimizers/optimizer.ts";
+import { applyGathered, keptByTraining, parameterNodes, type TrainingOptions, trainingStep } from "./step.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -53,23 +39,17 @@ export interface Network {
   readonly loss: (outputs: Tensors, inputs: Tensors, scope: Scope) => Tensor;
 }
 
-export interface TrainingOptions {
-  readonly optimizer: Optimizer;
-  readonly clipping?: Clipping;
-  /** Keep an average of the weights beside them. Default false. */
-  readonly averaging?: boolean;
-  /** Gradients are gathered over several batches before they are applied. Default false. */
-  readonly accumulation?: boolean;
-}
-
 export type ProgramName = "predict" | "evaluate" | "train";
 
+/** Each is made when it is first asked for: a model that only predicts never takes a gradient. */
 export interface NetworkPrograms extends Readonly<Record<ProgramName, Program>> {
   readonly parameters: readonly ParameterSpec[];
   /** One whole step; with accumulation it gathers only. */
   readonly train: Program;
-  /** With accumulation: takes the step with what was gathered. */
-  readonly apply?: Program;
+  /** All of them by name. With accumulation there is "apply" too: it takes the step with what was gathered. */
+  readonly byName: Readonly<Record<string, Program>>;
+  /** Names and shapes of all that any of them reads or changes. */
+  readonly stored: ReadonlyMap<string, readonly number[]>;
   /**
    * The same programs, but for `apply`, cut into segments along an axis: they keep less and, for the gradient, compute it again.
    * Undefined when the axis cannot be cut.
@@ -80,41 +60,95 @@ export interface NetworkPrograms extends Readonly<Record<ProgramName, Program>> 
 /** Sees a program after each pass, by the name of the program and of the pass. */
 export type Watch = (program: string, pass: string, after: Program) => void;
 
+/**
+ * With `watch` all programs are made at once.
+ * @throws ShapeError when the network's equations do not fit together, or its loss is not a single number.
+ */
 export function buildPrograms(network: Network, training: TrainingOptions, watch?: Watch): NetworkPrograms {
   const still = traceNetwork(network, false);
-  const noisy = traceNetwork(network, true);
-  const optimized = (name: string, program: Program, passes = beforeGradient) =>
-    runPasses(program, passes, watch === undefined ? undefined : (pass, after) => watch(name, pass, after));
-  watch?.("train", "trace", noisy.loss);
+  const noisy = still.readsTraining || watch !== undefined ? traceNetwork(network, true) : still;
+  for (const { loss } of [still, noisy]) checkLoss(loss.graph.types[loss.outputs["loss"]!]!);
   const { parameters } = noisy;
-  const forward = {
-    predict: optimized("predict", still.outputs),
-    evaluate: optimized("evaluate", still.loss),
-    train: optimized("train", noisy.loss),
+  const watching = (name: string) => (pass: string, after: Program) => watch?.(name, pass, after);
+  watch?.("train", "trace", noisy.loss);
+  const forward: Readonly<Record<ProgramName, Program>> = lazily({
+    predict: () => runPasses(still.outputs, beforeGradient, watching("predict")),
+    evaluate: () => (noisy === still ? forward.train : runPasses(still.loss, beforeGradient, watching("evaluate"))),
+    train: () => runPasses(noisy.loss, beforeGradient, watching("train")),
+  });
+  const weights = new Map(
+    [...parameterNodes(forward.train, parameters)].map(([name, id]) => [name, forward.train.graph.types[id]!.shape]),
+  );
+  const trained = (name: string, loss: Program) => trainingStep(loss, parameters, training, watching(name));
+  const makers = {
+    predict: () => forward.predict,
+    evaluate: () => forward.evaluate,
+    train: () => trained("train", forward.train),
   };
-  const trained = (name: string, loss: Program) => {
-    const step =
-      training.accumulation === true
-        ? gathering(loss, parameters)
-        : withUpdates(name, loss, parameters, training, watch);
-    return optimized(name, step, afterGradient);
-  };
+  const byName: Readonly<Record<ProgramName, Program>> =
+    training.accumulation === true
+      ? lazily({ ...makers, apply: () => applyGathered(weights, training) })
+      : lazily(makers);
+  if (watch !== undefined) Object.values(byName);
   return {
     parameters: still.parameters,
-    ...forward,
-    train: trained("train", forward.train),
-    ...(training.accumulation === true
-      ? { apply: optimized("apply", applying(forward.train, parameters, training), afterGradient) }
-      : {}),
+    byName,
+    stored: new Map([...readBy(still, forward), ...keptByTraining(weights, training)]),
+    get predict() {
+      return byName.predict;
+    },
+    get evaluate() {
+      return byName.evaluate;
+    },
+    get train() {
+      return byName.train;
+    },
     inSegments(axis) {
       const predict = cut(forward.predict, axis);
       const evaluate = cut(forward.evaluate, axis);
       const train = cut(forward.train, axis);
       if (predict === undefined || evaluate === undefined || train === undefined) return undefined;
       watch?.("train in segments", "cut", train);
-      return { predict, evaluate, train: trained("train in segments", train) };
+      return lazily({
+        predict: () => predict,
+        evaluate: () => evaluate,
+        train: () => trained("train in segments", train),
+      });
     },
   };
+}
+
+/** Properties that are computed when they are first read. */
+function lazily<K extends string, T>(makers: Readonly<Record<K, () => T>>): Readonly<Record<K, T>> {
+  const result = {};
+  for (const [name, make] of Object.entries<() => T>(makers)) {
+    let made: T | undefined;
+    const get = () => {
+      made ??= make();
+      return made;
+    };
+    Object.defineProperty(result, name, { enumerable: true, get });
+  }
+  return result as Record<K, T>; // Every name of the makers has its getter.
+}
+
+/**
+ * The parameters that programs read before a gradient is taken, without those that the passes drop. For that a program besides `train`
+ * is made only where its trace reads more than is known by then.
+ */
+function readBy(
+  { loss, outputs }: TracedNetwork,
+  forward: Readonly<Record<ProgramName, Program>>,
+): ReadonlyMap<string, readonly number[]> {
+  const known = paramsOf([forward.train]);
+  for (const [name, traced] of [
+    ["evaluate", loss],
+    ["predict", outputs],
+  ] as const) {
+    if ([...paramsOf([traced]).keys()].every((param) => known.has(param))) continue;
+    for (const [param, shape] of paramsOf([forward[name]])) known.set(param, shape);
+  }
+  return known;
 }
 
 /** The name under which lengths along an axis are fed. */
@@ -126,6 +160,8 @@ export interface TracedNetwork {
   readonly parameters: readonly ParameterSpec[];
   readonly outputs: Program;
   readonly loss: Program;
+  /** Whether anything asked if it is traced for training: if not, both traces are the same. */
+  readonly readsTraining: boolean;
   /** Of each recurrence of the program. */
   readonly stateNames: ReadonlyMap<NodeId, readonly string[]>;
   /** What its layers have said of themselves. */
@@ -145,6 +181,7 @@ export function traceNetwork(network: Network, training: boolean): TracedNetwork
     parameters: scope.parameters,
     outputs: { graph, outputs: ids, updates: {} },
     loss: { graph, outputs: { loss: loss.id, ...carried }, updates: {} },
+    readsTraining: scope.readsTraining,
     stateNames: trace.stateNames,
     layers: scope.layers,
   };
@@ -222,140 +259,6 @@ function checkStates(outputs: Tensors, states: readonly (readonly [string, Tenso
       mend: "return what the recurrence ends with under the name of the state",
     });
   }
-}
-
-/** Name under which an optimizer keeps an accumulator of a weight. */
-export function accumulatorName(accumulator: string, parameter: string): string {
-  return `optimizer.${accumulator}.${parameter}`;
-}
-
-/** Name under which the moving average of a weight is kept. */
-export function averageName(parameter: string): string {
-  return `average.${parameter}`;
-}
-
-/** The gradient of every parameter, its norm, clipping and the optimizer's update, behind the loss. */
-function withUpdates(
-  name: string,
-  program: Program,
-  parameters: readonly ParameterSpec[],
-  training: TrainingOptions,
-  watch?: Watch,
-): Program {
-  const trace = Trace.resume(program.graph);
-  const weights = parameterNodes(program, parameters);
-  const { sum, count } = separateCount(trace.builder, program.outputs["loss"]!, new Set(weights.values()));
-  const gradientTensors = gradients(trace.builder, sum, [...weights.values()]).map((id) => {
-    const ofSum = trace.tensor(id);
-    return count === undefined ? ofSum : div(ofSum, trace.tensor(count));
-  });
-  watch?.(name, "gradient", { graph: trace.builder.finish(), outputs: program.outputs, updates: {} });
-  const named = new Map([...weights].map(([name, id]) => [name, trace.tensor(id)]));
-  const { norm, updates } = update(trace, named, gradientTensors, trace.tensor(program.outputs["loss"]!), training);
-  return { graph: trace.builder.finish(), outputs: { ...program.outputs, gradientNorm: norm.id }, updates };
-}
-
-const gathered = {
-  count: "gathered.count",
-  loss: "gathered.loss",
-  of: (parameter: string) => `gathered.${parameter}.gradient`,
-};
-
-/**
- * Adds gradient, loss and count of a batch to what is gathered. Sums are added, not means: k batches make exactly the mean of one
- * batch of all their rows. A loss that is no sum over a count counts as 1 for each batch.
- */
-function gathering(program: Program, parameters: readonly ParameterSpec[]): Program {
-  const trace = Trace.resume(program.graph);
-  const weights = parameterNodes(program, parameters);
-  const { sum, count } = separateCount(trace.builder, program.outputs["loss"]!, new Set(weights.values()));
-  const parts = gradients(trace.builder, sum, [...weights.values()]);
-  const updates: Record<string, NodeId> = {};
-  const gather = (name: string, part: Tensor, shape: readonly number[]) => {
-    updates[name] = broadcast(add(trace.param(name, shape), part), { axes: [], shape }).id;
-  };
-  [...weights].forEach(([name, id], i) => {
-    gather(gathered.of(name), trace.tensor(parts[i]!), trace.tensor(id).type.shape);
-  });
-  gather(gathered.loss, trace.tensor(sum), [1]);
-  gather(gathered.count, count === undefined ? trace.literal(1) : trace.tensor(count), [1]);
-  return { graph: trace.builder.finish(), outputs: program.outputs, updates };
-}
-
-/** The step with what was gathered, which begins anew. */
-function applying(program: Program, parameters: readonly ParameterSpec[], training: TrainingOptions): Program {
-  const trace = new Trace();
-  const shapes = [...parameterNodes(program, parameters)].map(
-    ([name, id]) => [name, program.graph.types[id]!.shape] as const,
-  );
-  const count = trace.param(gathered.count, [1]);
-  const loss = div(trace.param(gathered.loss, [1]), count);
-  const weights = new Map(shapes.map(([name, shape]) => [name, trace.param(name, shape)]));
-  const sums = shapes.map(([name, shape]) => trace.param(gathered.of(name), shape));
-  const { norm, updates } = update(
-    trace,
-    weights,
-    sums.map((sum) => div(sum, count)),
-    loss,
-    training,
-  );
-  const empty = [gathered.count, gathered.loss, ...shapes.map(([name]) => gathered.of(name))].map((name, i) => {
-    const shape = i < 2 ? [1] : shapes[i - 2]![1];
-    return [name, trace.builder.zeros({ axes: [], shape })] as const;
-  });
-  return {
-    graph: trace.builder.finish(),
-    outputs: { loss: loss.id, gradientNorm: norm.id },
-    updates: { ...updates, ...Object.fromEntries(empty) },
-  };
-}
-
-/** The norm of the gradient, and the new value of every weight, average and accumulator. */
-function update(
-  trace: Trace,
-  weights: ReadonlyMap<string, Tensor>,
-  gradientTensors: readonly Tensor[],
-  loss: Tensor,
-  { optimizer, clipping = {}, averaging = false }: TrainingOptions,
-): { readonly norm: Tensor; readonly updates: Readonly<Record<string, NodeId>> } {
-  // A network may have nothing to train: a reservoir whose readout is fitted in closed form.
-  const norm = sqrt(
-    gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part), trace.literal(0)),
-  );
-  const clipped = clip(gradientTensors, norm, clipping);
-  const learningRate = trace.input("learningRate", scalarType);
-  const scalars = Object.fromEntries(
-    Object.keys(optimizer.scalars(1)).map((name) => [name, trace.input(name, scalarType)]),
-  );
-  // A step whose loss or gradient is not finite changes nothing, so that the weights can still be looked at and saved.
-  const bounded = (x: Tensor) => less(abs(x), Number.POSITIVE_INFINITY);
-  const finite = mul(bounded(norm), bounded(loss));
-  const decay = averaging ? trace.input("averageDecay", scalarType) : undefined;
-  const updates: Record<string, NodeId> = {};
-  [...weights].forEach(([name, weight], i) => {
-    const accumulators = Object.fromEntries(
-      optimizer.accumulators.map((accumulator) => [
-        accumulator,
-        trace.param(accumulatorName(accumulator, name), weight.type.shape),
-      ]),
-    );
-    const next = optimizer.update(weight, clipped[i]!, accumulators, { learningRate, scalars });
-    const guarded = (value: Tensor, old: Tensor) => broadcast(select(finite, value, old), old.type).id;
-    updates[name] = guarded(next.weight, weight);
-    if (decay !== undefined) {
-      const average = trace.param(averageName(name), weight.type.shape);
-      updates[averageName(name)] = guarded(add(mul(decay, average), mul(sub(1, decay), next.weight)), average);
-    }
-    for (const [accumulator, old] of Object.entries(accumulators)) {
-      updates[accumulatorName(accumulator, name)] = guarded(withoutTraces(next.accumulators[accumulator]!), old);
-    }
-  });
-  return { norm, updates };
-}
-
-/** Averages of a gradient that has become 0 shrink for ever; below the normal numbers, where arithmetic is slow, they are 0. */
-function withoutTraces(x: Tensor): Tensor {
-  return select(less(abs(x), 2 ** -126), 0, x);
 }
 
 /** An output that holds indices: of the rows of a table, or of classes. */
@@ -440,16 +343,4 @@ function inputBehind(graph: Graph, id: NodeId | undefined): string | undefined {
   if (node?.kind === "input") return node.name;
   if (node?.kind === "select") return inputBehind(graph, node.a); // Padding and what is masked are selected away.
   return node?.kind === "reshape" || node?.kind === "broadcast" ? inputBehind(graph, node.x) : undefined;
-}
-
-/** The trainable parameters that a program reads. */
-function parameterNodes(program: Program, parameters: readonly ParameterSpec[]): Map<string, NodeId> {
-  const ids = new Map<string, NodeId>();
-  program.graph.nodes.forEach((node, id) => {
-    if (node.kind === "param") ids.set(node.name, id as NodeId); // The position in the list is the id.
-  });
-  // A declared parameter that the loss does not read, or that is to stay as it began, has no gradient and no update.
-  return new Map(
-    parameters.flatMap(({ name, trainable }) => (trainable && ids.has(name) ? [[name, ids.get(name)!] as const] : [])),
-  );
 }
