@@ -232,11 +232,11 @@ def lru(w, x, s):
     return {"p": state.real, "q": state.imag, "y": (state @ C.T).real + w.dot("D", H, x)}
 
 
-def cfc(w, x, s):
+def cfc(w, x, s, elapsed=1):
     shared = w.dot("W_s", 128, x) + w.dot("R_s", 128, s["h"]) + w("b_s", 128)
     z = 1.7159 * tanh(0.666 * shared)
     head = lambda k: w.dot(f"A.{k}", H, z) + w(f"b.{k}", H)
-    t = sigmoid(head("v") + head("w"))
+    t = sigmoid(head("v") * elapsed + head("w"))
     return {"h": tanh(head("g")) * (1 - t) + t * tanh(head("k"))}
 
 
@@ -267,7 +267,8 @@ CELLS = {
     "lstm-zoneout": (zoneout, "hc"), "lstm-weight-drop": (lstm, "hc"), "lstm-multiplicative": (multiplicative, "hc"),
     "lstm-mogrifier": (mogrifier, "hc"), "lstm-nested": (nested, "hcn"), "janet": (janet, "h"), "slstm": (slstm, "hcnm"),
     "min-lstm": (min_lstm, "h"), "sru": (sru, "c"), "qrnn": (qrnn, "cqps"), "lru": (lru, "pq"), "cfc": (cfc, "h"),
-    "skip-gru": (skip(gru), "hv"), "skip-lstm": (skip(lstm), "hcv"),
+    "skip-gru": (skip(gru), "hv"), "skip-lstm": (skip(lstm), "hcv"), "lstm-recurrent-dropout": (lstm, "hc"),
+    "cfc-timed": (lambda w, x, s: cfc(w, x[:, :-1], s, x[:, -1:]), "h"),
 }
 OUTPUTS = {"output-feedback": "y", "jordan": "y", "lru": "y"}
 SIZES = {("clockwork", "t"): 1, ("gru-d", "l"): I // 3, ("lstm-projected", "h"): 3, ("skip-gru", "v"): 1, ("skip-lstm", "v"): 1}

@@ -53,6 +53,7 @@ const expected: Readonly<Record<string, Loops>> = {
   "lstm-layer-norm": { products: [1, 1], commands: [13, 11] },
   "lstm-zoneout": { products: [1, 1], commands: [2, 3] },
   "lstm-weight-drop": { products: [1, 1], commands: [2, 2] },
+  "lstm-recurrent-dropout": { products: [1, 1], commands: [3, 3] },
   "lstm-multiplicative": { products: [2, 2], commands: [4, 4] },
   "lstm-mogrifier": { products: [6, 6], commands: [12, 13] },
   "lstm-nested": { products: [3, 3], commands: [5, 5] },

@@ -1,9 +1,11 @@
 /** Every cell against PyTorch's autograd on a transcription of its own (scripts/golden-cells.py): outputs, states, all gradients. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { cfcCell } from "../../packages/recurra/src/cells/cfc.ts";
 import { lstmProjectedCell } from "../../packages/recurra/src/cells/projection.ts";
 import { cells } from "../../packages/recurra/src/cells/registry.ts";
 import { recurrent } from "../../packages/recurra/src/layers/recurrent.ts";
+import type { Cell } from "../../packages/recurra/src/trace/cell.ts";
 import { add, mul, square, sumAll } from "../../packages/recurra/src/trace/operations.ts";
 import { sequenceType, vectorType } from "../../packages/recurra/src/trace/tensor.ts";
 import { names } from "../support/cells.ts";
@@ -37,13 +39,19 @@ const { inputSize, hiddenSize, batch, time } = golden;
 const under = (path: string, values: Named) =>
   Object.fromEntries(Object.entries(values).map(([name, numbers]) => [`${path}.${name}`, numbers]));
 
+/** Cells with options: of another size than the built-in one, or not built in. */
+const withOptions: Readonly<Record<string, Cell>> = {
+  "lstm-projected": lstmProjectedCell({ projectionSize: 3 }),
+  "cfc-timed": cfcCell({ timed: true }),
+};
+
 it("has a transcription of every cell", () => {
-  expect(Object.keys(golden.cells).sort()).toEqual([...names].sort());
+  expect(Object.keys(golden.cells).sort()).toEqual([...new Set([...names, ...Object.keys(withOptions)])].sort());
 });
 
-describe.each(names)("the cell %s", (name) => {
+describe.each(Object.keys(golden.cells))("the cell %s", (name) => {
   const peer = golden.cells[name]!;
-  const cell = name === "lstm-projected" ? lstmProjectedCell({ projectionSize: 3 }) : cells[name]!;
+  const cell = withOptions[name] ?? cells[name]!;
   const program = programOf((trace) => {
     const initial = Object.fromEntries(
       cell.states.map((state) => [

@@ -1,5 +1,6 @@
 /** What a wrapper makes of a cell: zoneout, dropped recurrent weights, skipped steps, a reservoir that training leaves alone. */
 import { describe, expect, it } from "vitest";
+import { recurrentDropout } from "../../packages/recurra/src/cells/recurrent-dropout.ts";
 import { cells } from "../../packages/recurra/src/cells/registry.ts";
 import { skipping, updateBudget } from "../../packages/recurra/src/cells/skip.ts";
 import { weightDrop } from "../../packages/recurra/src/cells/weight-drop.ts";
@@ -13,13 +14,29 @@ import { sequenceType } from "../../packages/recurra/src/trace/tensor.ts";
 import { Model } from "../../packages/recurra/src/train/model.ts";
 import { defineNetwork } from "../../packages/recurra/src/train/network.ts";
 import { cellFeeds, cellProgram } from "../support/cells.ts";
-import { backends, programOf, reference, scopeIn, type Values } from "../support/programs.ts";
+import { expectClose, tolerances } from "../support/close.ts";
+import { checkGradients } from "../support/differences.ts";
+import { backends, programOf, reference, scopeIn, type Values, withGradients } from "../support/programs.ts";
 
 const sizes = { batch: 40, time: 30 };
 const settings = { inputSize: 3, hiddenSize: 8, training: true };
 const run = (cell: Cell, given: Values = {}, training = true) => {
   const program = cellProgram(cell, { ...settings, training });
   return backends.at(-1)!.run(program, cellFeeds(cell, program, sizes, 3, given), sizes);
+};
+/** Gradient check with masks drawn, and the reference's values and gradients on every backend, for unequal lengths. */
+const agrees = (cell: Cell) => {
+  const small = { batch: 3, time: 4 };
+  const program = cellProgram(cell, { inputSize: 2, hiddenSize: 5, lengths: true, training: true });
+  const feeds = cellFeeds(cell, program, small, 3, { lengths: [4, 0, 3] });
+  checkGradients(program, feeds, small);
+  const differentiated = withGradients(program);
+  const expected = reference(differentiated, feeds, small);
+  for (const { run: runOn, name } of backends) {
+    const given = runOn(differentiated, feeds, small);
+    for (const [what, values] of Object.entries(expected))
+      expectClose(given[what]!, values, tolerances.float32Gradient, `${name}: ${what}`, cell.name);
+  }
 };
 /** Whether h stays from step t − 1 to t, by unit. */
 const kept = (sequence: ArrayLike<number>) => {
@@ -43,6 +60,16 @@ describe("zoneout", () => {
     expect([...run(zoned).sequence!]).toEqual([...first]);
     expect([...run(zoned, { seed: [8] }).sequence!]).not.toEqual([...first]);
   });
+
+  it("draws anew at every timestep", () => {
+    const stay = kept(run(zoned).sequence!);
+    // Of the steps after one that a unit was kept, as many keep it again as of all steps.
+    const [steps, units] = [sizes.time - 1, settings.hiddenSize];
+    const again = stay.filter((_, i) => Math.floor(i / units) % steps > 0 && stay[i - units]);
+    expect(again.filter(Boolean).length / again.length).toBeCloseTo(0.3, 1);
+  });
+
+  it("has the gradient that central differences give while training, and every backend's", () => agrees(zoned));
 
   it("refuses states that are not there, and rates that are no probabilities", () => {
     expect(() => zoneout(cells["gru"]!, { c: 0.5 })).toThrow(
@@ -80,6 +107,61 @@ describe("weightDrop", () => {
   it("refuses a rate of 1", () => {
     expect(() => weightDrop(cells["gru"]!, 1)).toThrow(
       "weightDrop of gru: rate is 1, expected at least 0 and below 1.\n0.5 is the paper's.",
+    );
+  });
+});
+
+describe("recurrentDropout", () => {
+  const dropped = recurrentDropout(cells["rnn-relu"]!, 0.5);
+
+  it("drops the same units of a row at every timestep, and others of another row", () => {
+    // Identity weights: a unit that is dropped forgets at each step, one that is not doubles.
+    const program = programOf((trace) => ({
+      h: recurrent({ cell: dropped, hiddenSize: 50 }).apply(
+        trace.input("x", sequenceType(1)),
+        scopeIn(trace, {}, true),
+      ),
+    }));
+    const feeds = {
+      seed: [3],
+      x: [1, 0, 0, 0, 1, 0, 0, 0],
+      "0.forward.W.h": Array(50).fill(1),
+      "0.forward.b.h": Array(50).fill(0),
+      "0.forward.R.h": Float32Array.from({ length: 2500 }, (_, i) => (i % 51 === 0 ? 1 : 0)),
+    };
+    const h = reference(program, feeds, { batch: 2, time: 4 }).h!;
+    const row = (b: number, t: number) => [...h.slice((b * 4 + t) * 50, (b * 4 + t + 1) * 50)];
+    expect(new Set(row(0, 3))).toEqual(new Set([0, 8]));
+    expect(row(0, 3).map((value) => value / 4)).toEqual(row(0, 1));
+    expect(row(1, 3)).not.toEqual(row(0, 3));
+  });
+
+  it("leaves whole what a gate passes on: an update gate of 1 keeps h", () => {
+    const cell = recurrentDropout(cells["gru"]!, 0.5);
+    const program = cellProgram(cell, settings);
+    const feeds = cellFeeds(cell, program, sizes, 3, { "0.forward.b.z": Array(8).fill(1e6) });
+    expect(kept(reference(program, feeds, sizes).sequence!).every(Boolean)).toBe(true);
+  });
+
+  it("is the same from the same seed, another from another, and off at prediction", () => {
+    const cell = recurrentDropout(cells["gru"]!, 0.5);
+    const first = [...run(cell).sequence!];
+    expect([...run(cell).sequence!]).toEqual(first);
+    expect([...run(cell, { seed: [8] }).sequence!]).not.toEqual(first);
+    expect([...run(cell, {}, false).sequence!]).toEqual([...run(cells["gru"]!, {}, false).sequence!]);
+  });
+
+  it.each(["rnn", "gru", "gru-reset-before", "lstm", "lstm-layer-norm", "antisymmetric", "lstm-projected"])(
+    "of %s has the gradient that central differences give, and every backend's",
+    (name) => agrees(recurrentDropout(cells[name]!, 0.5)),
+  );
+
+  it("refuses a rate of 1, and a cell without recurrent products", () => {
+    expect(() => recurrentDropout(cells["gru"]!, 1)).toThrow(
+      "recurrentDropout of gru: rate is 1, expected at least 0 and below 1.\n0.25 to 0.5 are the paper's.",
+    );
+    expect(() => run(recurrentDropout(cells["sru"]!, 0.5))).toThrow(
+      "recurrentDropout of sru: cell is no product of a matrix R with a vector, expected a cell with products R·h.\nWrap lstm or gru, or use zoneout, which suits any cell whose output is a state.",
     );
   });
 });

@@ -164,6 +164,7 @@ export const loops: Readonly<Record<string, Loop>> = {
   lstm: lstmLike(),
   // At prediction nothing is dropped.
   "lstm-weight-drop": lstmLike(),
+  "lstm-recurrent-dropout": lstmLike(),
   "lstm-zoneout": (w, x, s) => {
     const next = lstmLike()(w, x, s);
     const mixed = (state: string, rate: number) => sum(scaled(rate, s[state]!), scaled(1 - rate, next[state]!));

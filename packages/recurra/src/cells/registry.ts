@@ -27,6 +27,7 @@ import { jordan, outputFeedback } from "./output-feedback.ts";
 import { lstmPeephole } from "./peephole.ts";
 import { lstmProjected } from "./projection.ts";
 import { qrnn } from "./qrnn.ts";
+import { lstmRecurrentDropout } from "./recurrent-dropout.ts";
 import { rnn, rnnLeakyRelu, rnnRelu, rnnSigmoid } from "./rnn.ts";
 import { skipGru, skipLstm } from "./skip.ts";
 import { slstm } from "./slstm.ts";
@@ -40,7 +41,17 @@ export const cells: Readonly<Record<string, Cell>> = Object.fromEntries(
     ...[rnn, rnnRelu, rnnLeakyRelu, rnnSigmoid, irnn, indrnn, antisymmetric, clockwork, outputFeedback, jordan],
     ...[echoState, gru, gruResetBefore, gruOneGate, gruBinaryGate, gruLayerNorm, gruD, lightGru, mgu, ugrnn],
     ...[fastgrnn, minGru, lstm, lstmWithoutCell, lstmPeephole, lstmProjected, lstmCoupled, lstmLayerNorm],
-    ...[lstmZoneout, lstmWeightDrop, lstmMultiplicative, lstmMogrifier, lstmNested, janet, slstm, minLstm],
+    ...[
+      lstmZoneout,
+      lstmWeightDrop,
+      lstmRecurrentDropout,
+      lstmMultiplicative,
+      lstmMogrifier,
+      lstmNested,
+      janet,
+      slstm,
+      minLstm,
+    ],
     ...[sru, qrnn, lru, cfc, skipGru, skipLstm],
   ].map((cell) => [cell.name, cell]),
 );

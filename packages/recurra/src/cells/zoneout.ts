@@ -47,7 +47,7 @@ export function zoneout(cell: Cell, rates: ZoneoutRates, name = `${cell.name}-zo
         for (const [state, rate] of Object.entries(rates)) {
           const [before, after] = [states[state]!, named(`${state}°`, next[state]!)];
           next[state] = scope.training
-            ? select(less(random(scope.seed, streams[state]!, after.type), rate), before, after)
+            ? select(less(random(after.trace.adopt(scope.seed), streams[state]!, after.type), rate), before, after)
             : add(mul(rate, before), mul(1 - rate, after));
         }
         return next;

@@ -32,6 +32,7 @@ export {
 export { lstmPeephole } from "../cells/peephole.ts";
 export { lstmProjected, lstmProjectedCell, type ProjectionOptions } from "../cells/projection.ts";
 export { qrnn } from "../cells/qrnn.ts";
+export { lstmRecurrentDropout, recurrentDropout } from "../cells/recurrent-dropout.ts";
 export { cellNamed, cells } from "../cells/registry.ts";
 export { rnn, rnnCell, rnnLeakyRelu, rnnRelu, rnnSigmoid } from "../cells/rnn.ts";
 export { skipGru, skipLstm, skipping, updateBudget } from "../cells/skip.ts";

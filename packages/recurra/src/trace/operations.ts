@@ -2,7 +2,7 @@
 import { ShapeError } from "../base/errors.ts";
 import { type Axis, formatType, orderAxes, product, type TensorType } from "../base/shapes.ts";
 import type { BinaryKind, Node, UnaryKind } from "../ir/nodes.ts";
-import { type Tensor, type TensorLike, traceOf } from "./tensor.ts";
+import { Tensor, type TensorLike, traceOf } from "./tensor.ts";
 
 /** Sum of two or more. */
 export function add(first: TensorLike, ...rest: readonly TensorLike[]): Tensor {
@@ -50,13 +50,15 @@ export function select(condition: Tensor, a: TensorLike, b: TensorLike): Tensor 
 }
 
 /** W·x for each row: W [outputs, inputs], x [.., inputs], result [.., outputs]. */
-export function matmul(weight: Tensor, x: Tensor): Tensor {
+export function matmul(weight: Tensor, vector: Tensor): Tensor {
+  const x = weight.entering?.(vector) ?? vector;
   const trace = traceOf(weight, x);
   return trace.add({ kind: "matmul", x: at(trace, x), weight: at(trace, weight), transposed: false });
 }
 
 /** Wᵀ·x for each row: W [inputs, outputs], x [.., inputs], result [.., outputs]. */
-export function matmulTransposed(weight: Tensor, x: Tensor): Tensor {
+export function matmulTransposed(weight: Tensor, vector: Tensor): Tensor {
+  const x = weight.entering?.(vector) ?? vector;
   const trace = traceOf(weight, x);
   return trace.add({ kind: "matmul", x: at(trace, x), weight: at(trace, weight), transposed: true });
 }
@@ -64,7 +66,9 @@ export function matmulTransposed(weight: Tensor, x: Tensor): Tensor {
 /** Weights on top of each other: [outputs, inputs] of each, [Σ outputs, inputs] together. */
 export function stack(...weights: readonly Tensor[]): Tensor {
   const trace = traceOf(...weights);
-  return trace.add({ kind: "concat", parts: weights.map((weight) => at(trace, weight)), dim: 0 });
+  const stacked = trace.add({ kind: "concat", parts: weights.map((weight) => at(trace, weight)), dim: 0 });
+  const entering = weights[0]?.entering;
+  return weights.every((weight) => weight.entering === entering) ? new Tensor(trace, stacked.id, entering) : stacked;
 }
 
 /** Rows of a table [rows, size] at whole-number indices [.., 1]: [.., size]. An index that is no row of the table gives NaN. */
@@ -193,7 +197,10 @@ export function lengthMask(lengths: Tensor, time: Axis = "time"): Tensor {
   return less(positions(lengths, time), lengths);
 }
 
-/** Uniform in [0, 1), a function of seed, stream and position only. */
+/**
+ * Uniform in [0, 1), a function of seed, stream and position only. It is drawn where the seed stands: a seed from outside a scan gives
+ * the same numbers at every step of it, `trace.adopt(seed)` with the trace of the step new ones.
+ */
 export function random(seed: Tensor, stream: number, type: TensorType): Tensor {
   return seed.trace.add({ kind: "random", seed: seed.id, stream, type });
 }

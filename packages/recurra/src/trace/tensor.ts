@@ -8,10 +8,13 @@ import type { Graph, Node, NodeId } from "../ir/nodes.ts";
 export class Tensor {
   readonly trace: Trace;
   readonly id: NodeId;
+  /** Of a weight: what becomes of a vector before the weight multiplies it. Most take it as it is. */
+  readonly entering: ((vector: Tensor) => Tensor) | undefined;
 
-  constructor(trace: Trace, id: NodeId) {
+  constructor(trace: Trace, id: NodeId, entering?: (vector: Tensor) => Tensor) {
     this.trace = trace;
     this.id = id;
+    this.entering = entering;
   }
 
   get type(): TensorType {
