@@ -39,6 +39,13 @@ export { type Embedding, type EmbeddingOptions, embedding } from "./layers/embed
 export { type Layer, sequential } from "./layers/layer.ts";
 export { type Crf, crf } from "./layers/losses/crf.ts";
 export { type CtcOptions, type CtcResult, ctc } from "./layers/losses/ctc.ts";
+export {
+  type CtcBeamOptions,
+  type CtcDecoded,
+  type CtcDecodeOptions,
+  ctcBeamSearch,
+  ctcBestPath,
+} from "./layers/losses/ctc-decode.ts";
 export { logGamma } from "./layers/losses/gamma.ts";
 export {
   type Gaussian,

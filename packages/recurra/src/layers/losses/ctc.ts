@@ -55,6 +55,7 @@ const never = -1e30;
  * Logits [batch, time, classes]; targets [batch, most] hold the labels of a row, `targetLengths` [batch, 1] how many: 0 … most.
  * What lies behind them does not matter, nor timesteps behind the lengths of the scope. A row without labels is all blanks. A label
  * that is no class makes the loss NaN.
+ * `ctcBestPath` and `ctcBeamSearch` say the labels of trained logits.
  * Deviations: impossible targets are left out and counted (PyTorch's zero_infinity), and the mean is over sequences.
  * @throws ShapeError when logits have no such axis.
  */
