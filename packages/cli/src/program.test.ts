@@ -605,7 +605,7 @@ describe("recurra, misused", () => {
     expect(await run("train", "--help")).toBe(0);
     expect(io.out().match(/^\w.*:$/gm)).toEqual([
       ...["Arguments:", "What to forecast:", "Columns of the data:", "Preparation:", "Network:"],
-      ...["Training:", "Reading:", "Results:", "Options:"],
+      ...["Training:", "Optimizer:", "Against overfitting:", "Reading:", "Results:", "Options:"],
     ]);
     expect(io.out().replace(/\s+/g, " ")).toContain(
       "--strict only plain multiply-adds: the same bits from the compiled code on every machine",

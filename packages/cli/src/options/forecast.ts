@@ -3,6 +3,7 @@
 import { OptionError } from "recurra";
 import { cells } from "recurra/cells";
 import type { CalendarFeature, ForecastOptions, WindowNormalization } from "recurra/tasks";
+import { optimizerNames, scheduleNames } from "recurra/train";
 import {
   autoNoneOr,
   choice,
@@ -17,6 +18,7 @@ import {
   split,
   text,
   yesOrNo,
+  zeroOrMore,
 } from "./values.ts";
 
 type Row<T> =
@@ -165,6 +167,56 @@ export const forecastRows: Rows = {
     help: "whether a learned vector tells several target columns apart: yes or no (default: yes)",
     parse: yesOrNo,
   },
+  inputDropout: {
+    flag: "--input-dropout",
+    value: "P",
+    help: "share of the recurrence's inputs dropped, alike at every step of a window (default: 0)",
+    parse: share,
+  },
+  recurrentDropout: {
+    flag: "--recurrent-dropout",
+    value: "P",
+    help: "share of what enters the recurrent products dropped, alike at every step of a window (default: 0)",
+    parse: share,
+  },
+  optimizer: {
+    flag: "--optimizer",
+    value: "NAME",
+    help: `${optimizerNames.join(", ")} (default: adam)`,
+    parse: choice(optimizerNames),
+  },
+  weightDecay: {
+    flag: "--weight-decay",
+    value: "X",
+    help: "decay of the weights by adamW (default: 0.01) or lion (default: 0)",
+    parse: zeroOrMore,
+  },
+  l1: { flag: "--l1", value: "X", help: "penalty on the sum of absolute weights (default: 0)", parse: zeroOrMore },
+  l2: { flag: "--l2", value: "X", help: "penalty on half the sum of squared weights (default: 0)", parse: zeroOrMore },
+  schedule: {
+    flag: "--schedule",
+    value: "NAME",
+    help: `learning rate over the run: ${scheduleNames.join(", ")} (default: constant)`,
+    parse: choice(scheduleNames),
+  },
+  warmUpSteps: {
+    flag: "--warm-up",
+    value: "N",
+    help: "steps over which the learning rate rises from 0 (default: none)",
+    parse: count,
+  },
+  accumulate: {
+    flag: "--accumulate",
+    value: "N",
+    help: "batches whose gradients make one step of the optimizer (default: 1)",
+    parse: count,
+  },
+  average: {
+    flag: "--average",
+    value: "KIND",
+    help: "weights to keep: ema (moving average), swa (equal average of the last quarter) or none (default: ema)",
+    parse: choice(["none", "ema", "swa"]),
+  },
   averageDecay: {
     flag: "--average-decay",
     value: "X",
@@ -175,6 +227,12 @@ export const forecastRows: Rows = {
     flag: "--clip-norm",
     value: "X",
     help: "largest norm of the whole gradient (default: 1)",
+    parse: positive,
+  },
+  clipValue: {
+    flag: "--clip-value",
+    value: "X",
+    help: "largest absolute value of each element of the gradient (default: any)",
     parse: positive,
   },
   seed: { flag: "--seed", value: "N", help: "the same seed repeats the run exactly (default: 1)", parse: seed },
@@ -188,11 +246,25 @@ export const forecastGroups: Readonly<Record<string, readonly (keyof ForecastOpt
     ...(["time", "series", "pastCovariates", "futureCovariates", "staticCovariates", "categorical"] as const),
   ],
   "Preparation:": ["split", "missing", "scale", "window", "residual", "season", "calendar"],
-  "Network:": ["past", "segment", "cell", "hiddenSize", "depth", "dropout", "channelEmbedding"],
+  "Network:": ["past", "segment", "cell", "hiddenSize", "depth", "channelEmbedding"],
   "Training:": [
-    ...(["epochs", "patience", "loss", "learningRate", "batchSize", "stride", "windowsPerEpoch"] as const),
-    ...(["averageDecay", "clipNorm", "seed", "strict"] as const),
+    ...([
+      "epochs",
+      "patience",
+      "loss",
+      "batchSize",
+      "accumulate",
+      "stride",
+      "windowsPerEpoch",
+      "seed",
+      "strict",
+    ] as const),
   ],
+  "Optimizer:": [
+    ...(["optimizer", "learningRate", "schedule", "warmUpSteps", "clipNorm", "clipValue"] as const),
+    ...(["average", "averageDecay"] as const),
+  ],
+  "Against overfitting:": ["dropout", "inputDropout", "recurrentDropout", "weightDecay", "l1", "l2"],
 };
 
 export const forecastFields = Object.keys(forecastRows) as readonly (keyof ForecastOptions)[]; // the keys of the table above

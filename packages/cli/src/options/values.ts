@@ -38,6 +38,17 @@ export const positive: Parse<number> = (flag, text) => {
   });
 };
 
+export const zeroOrMore: Parse<number> = (flag, text) => {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
+  throw new OptionError({
+    where: flag,
+    given: shown(text),
+    expected: "0 or a number above it",
+    mend: `give ${flag} a small number such as 0.0001, or 0 for none`,
+  });
+};
+
 /** From 0 up to, not including, 1. */
 export const share: Parse<number> = (flag, text) => {
   const value = Number(text);

@@ -31,6 +31,7 @@ export type {
   Residual,
   Scores,
   TrainForecaster,
+  WeightAverage,
   WindowNormalization,
   WindowView,
 } from "../tasks/forecast/types.ts";

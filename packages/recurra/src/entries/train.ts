@@ -34,6 +34,7 @@ export {
   plateau,
   type Schedule,
   type ScheduleName,
+  scheduleNames,
   stepwise,
   warmUp,
 } from "../train/schedules.ts";

@@ -71,6 +71,8 @@ const named: Readonly<Record<ScheduleName, Schedule>> = {
   warmUp: inTurn({ share: 0.05, schedule: (progress) => progress }, { share: 0.95, schedule: cosine }),
 };
 
+export const scheduleNames = Object.keys(named) as readonly ScheduleName[]; // The keys are the type.
+
 export interface PlateauOptions {
   /** Multiplies the rate. Default 0.1. */
   readonly factor?: number;

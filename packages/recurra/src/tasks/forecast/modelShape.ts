@@ -2,6 +2,8 @@
 import type { Categories } from "../../data/categories.ts";
 import type { Interval } from "../../data/interval.ts";
 import type { Scaler } from "../../data/scaler.ts";
+import { optimizerNames } from "../../train/optimizers/named.ts";
+import { scheduleNames } from "../../train/schedules.ts";
 import type { FeatureCounts } from "./network.ts";
 import type { Preparation, SeriesScale } from "./preparation.ts";
 import type { Settings } from "./settings.ts";
@@ -25,6 +27,7 @@ const count = numberThat("1, 2, 3, …", (x) => Number.isInteger(x) && x >= 1);
 const countOrNone = numberThat("0, 1, 2, …", (x) => Number.isInteger(x) && x >= 0);
 const finite = numberThat("a number", Number.isFinite);
 const positive = numberThat("a positive number", (x) => x > 0);
+const orNone = numberThat("0 or more", (x) => x >= 0);
 const share = numberThat("at least 0 and below 1", (x) => x >= 0 && x < 1);
 const text: Shape = kind("string", "a text");
 const flag: Shape = kind("boolean", "true or false");
@@ -53,8 +56,19 @@ const settings = object({
   patience: count,
   windowsPerEpoch: count,
   channelEmbedding: flag,
+  optimizer: oneOf(...optimizerNames),
+  weightDecay: orNone,
+  l1: orNone,
+  l2: orNone,
+  schedule: oneOf(...scheduleNames),
+  warmUpSteps: countOrNone,
+  accumulate: count,
+  average: oneOf("none", "ema", "swa"),
   averageDecay: share,
   clipNorm: positive,
+  clipValue: orNone,
+  inputDropout: share,
+  recurrentDropout: share,
   stride: count,
   seed: countOrNone,
   strict: flag,

@@ -10,11 +10,13 @@
  * Source: Lin et al. 2023, "SegRNN", arXiv:2308.11200 (segments, parallel multi-step decoding, channel independence).
  * Deviations: any cell and depth; covariates; quantiles beside the point forecast; normalisation and residual are the task's.
  */
+import { recurrentDropout } from "../../cells/recurrent-dropout.ts";
 import { cellNamed } from "../../cells/registry.ts";
 import { dense } from "../../layers/dense.ts";
-import { dropout } from "../../layers/dropout.ts";
+import { dropout, variationalDropout } from "../../layers/dropout.ts";
 import type { Loss } from "../../layers/losses/loss.ts";
 import { huber, mae, mse, quantile } from "../../layers/losses/usual.ts";
+import { weightPenalty } from "../../layers/penalties.ts";
 import { add, broadcast, concat, gather, positions, relu, slice } from "../../trace/operations.ts";
 import { scan } from "../../trace/scan.ts";
 import type { Scope } from "../../trace/scope.ts";
@@ -41,7 +43,7 @@ const begin = "lecunUniform";
 const losses: Readonly<Record<Settings["loss"], Loss>> = { mse, mae, huber: huber(1) };
 
 export function forecastNetwork(settings: Settings, features: FeatureCounts): Network {
-  const { segment, outputSegment, hiddenSize, quantiles, masked } = settings;
+  const { segment, outputSegment, hiddenSize, quantiles, masked, l1, l2 } = settings;
   const perStep = 1 + features.past + features.known;
   const steps = settings.horizon / outputSegment;
   const outputs = 1 + quantiles.length;
@@ -61,7 +63,7 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
         inputs["past"]!,
         scope.in("embedding"),
       );
-      const state = encode(step, embedded);
+      const state = encode(step, variationalDropout(settings.inputDropout).apply(embedded, scope));
       const query = decoderInput(inputs, scope, steps, settings.channelEmbedding ? features.targets : 1, hiddenSize);
       const rows = { axes: ["batch", "steps"], shape: [hiddenSize] };
       const decoded = step.run(broadcast(query, rows), state).output;
@@ -72,7 +74,8 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
     },
     loss({ forecast }, inputs, scope) {
       const target = inputs["target"]!;
-      const point = losses[settings.loss](slice(forecast!, 0, outputSegment), target, scope, inputs["mask"]);
+      const error = losses[settings.loss](slice(forecast!, 0, outputSegment), target, scope, inputs["mask"]);
+      const point = l1 === 0 && l2 === 0 ? error : add(error, weightPenalty(scope, { l1, l2 }));
       if (quantiles.length === 0) return point;
       const levels = quantiles.map((level, q) =>
         quantile([level])(slice(forecast!, (1 + q) * outputSegment, outputSegment), target, scope, inputs["mask"]),
@@ -90,8 +93,8 @@ interface StackedCell {
   run(x: Tensor, states: States): { readonly next: States; readonly output: Tensor };
 }
 
-function stackedCell({ cell: name, hiddenSize, depth }: Settings, scope: Scope): StackedCell {
-  const cell = cellNamed(name);
+function stackedCell({ cell: name, hiddenSize, depth, recurrentDropout: rate }: Settings, scope: Scope): StackedCell {
+  const cell = rate === 0 ? cellNamed(name) : recurrentDropout(cellNamed(name), rate, name);
   const sizes = { inputSize: hiddenSize, hiddenSize };
   const layers = Array.from({ length: depth }, (_, i) =>
     cell.bind(scope.in(`${i}.${cell.name}`), sizes, { W: begin, R: begin, ...cell.initialize }),

@@ -7,8 +7,8 @@ import type { Table } from "../../data/table.ts";
 import { planAllWindows, type Windows } from "../../data/windows.ts";
 import { measureSteps } from "../../train/measure.ts";
 import { type Batch, Model } from "../../train/model.ts";
-import { adam } from "../../train/optimizers/adam.ts";
 import { train } from "../../train/train.ts";
+import { averagingOf, optimizerOf, scheduleOf } from "./controls.ts";
 import { Feeder } from "./feeder.ts";
 import { createForecaster, type ForecasterParts } from "./forecaster.ts";
 import { parseModelFiles } from "./modelFolder.ts";
@@ -16,7 +16,7 @@ import { type FeatureCounts, forecastNetwork } from "./network.ts";
 import { featureCounts, fitPreparation, type PreparedSet, prepare } from "./preparation.ts";
 import type { ModelRecord } from "./record.ts";
 import { score, thinned, verdict } from "./scoring.ts";
-import { checkOptions, resolveSettings, type Settings, withEpochs } from "./settings.ts";
+import { checkOptions, resolveSettings, type Settings, stepsPerEpochOf, withEpochs } from "./settings.ts";
 import type {
   ForecastEvent,
   Forecaster,
@@ -69,24 +69,24 @@ export const planForecast: PlanForecast = async (table, options) => {
   const ready = await makeReady(table, options, undefined, "without trial");
   if (ready === undefined) throw new InternalError("a plan without a signal was aborted");
   const { settings, features, prepared, windows, record } = ready;
-  const model = createModel(settings, features);
+  const model = createModel(settings, features, windows.train.count);
   const perStep = Math.min(settings.batchSize, windows.train.count);
   const feeder = new Feeder(prepared, windows.train, settings, features);
   const batch = () => feeder.batch(Int32Array.from({ length: perStep }, (_, i) => i));
   const { sizes } = batch();
   const plan = model.plan(sizes);
   const { trainMs, steps } = await measureSteps(model, batch);
-  const perEpoch = Math.min(windows.train.count, settings.windowsPerEpoch);
-  const stepsPerEpoch = Math.ceil(perEpoch / settings.batchSize);
+  const stepMs = trainMs * settings.accumulate;
+  const stepsPerEpoch = stepsPerEpochOf(settings, windows.train.count);
   return {
     report: record.report,
     settings: { ...settings },
     sizes,
     plan,
-    stepMs: trainMs,
+    stepMs,
     measuredSteps: steps,
     stepsPerEpoch,
-    epochMs: trainMs * stepsPerEpoch,
+    epochMs: stepMs * stepsPerEpoch,
     epochs: settings.epochs,
   };
 };
@@ -122,7 +122,7 @@ export async function* forecastEvents(
   const ready = await makeReady(table, options, signal);
   if (ready === undefined) return; // aborted, with nothing to tell of
   const { settings, features, prepared, windows, preparation } = ready;
-  const model = createModel(settings, features);
+  const model = createModel(settings, features, windows.train.count);
   const validating = windows.validation.count > 0 ? windows.validation : windows.train;
   listener.begin?.(model, (most) => {
     const shown = thinned(validating, most);
@@ -146,7 +146,9 @@ export async function* forecastEvents(
     batchSize: settings.batchSize,
     learningRate: settings.learningRate,
     patience: settings.patience,
-    stepsPerEpoch: Math.ceil(settings.windowsPerEpoch / settings.batchSize),
+    accumulate: settings.accumulate,
+    schedule: scheduleOf(settings),
+    stepsPerEpoch: stepsPerEpochOf(settings),
     signal,
   })) {
     if (event.event === "done") {
@@ -180,13 +182,14 @@ export async function* forecastEvents(
   }
 }
 
-function createModel(settings: Settings, features: FeatureCounts): Model {
+function createModel(settings: Settings, features: FeatureCounts, trainingWindows: number): Model {
   return new Model(forecastNetwork(settings, features), {
     seed: settings.seed,
-    optimizer: adam(),
-    clipping: { norm: settings.clipNorm },
+    optimizer: optimizerOf(settings),
+    clipping: { norm: settings.clipNorm, ...(settings.clipValue > 0 ? { value: settings.clipValue } : {}) },
     strict: settings.strict,
-    ...(settings.averageDecay > 0 ? { averageDecay: settings.averageDecay } : {}),
+    accumulation: settings.accumulate > 1,
+    ...averagingOf(settings, settings.epochs * stepsPerEpochOf(settings, trainingWindows)),
   });
 }
 
@@ -248,13 +251,15 @@ async function chooseWindow(
   const results: { window: WindowNormalization; error: number }[] = [];
   for (const window of candidates) {
     const tried = { ...settings, window };
-    const model = createModel(tried, features);
+    const model = createModel(tried, features, windows.train.count);
     const probe = train(model, {
       data: new Feeder(prepared, windows.train, tried, features),
       epochs: 1,
       batchSize: settings.batchSize,
       stepsPerEpoch: probeSteps,
+      accumulate: settings.accumulate,
       learningRate: settings.learningRate,
+      schedule: scheduleOf({ ...settings, schedule: "constant" }),
       progressEveryMs: probeTurnMs,
       signal,
     });

@@ -5,10 +5,11 @@ import { type CalendarFeature, chooseCalendar } from "../../data/calendar.ts";
 import type { WindowNormalization } from "../../data/gather.ts";
 import type { Interval } from "../../data/interval.ts";
 import { defaultSeason } from "../../data/season.ts";
+import { checkControls, inRange, type TrainingControls, trainingControls } from "./controls.ts";
 import type { ForecastOptions, Residual } from "./types.ts";
 
-/** Plain data: stored with the model, enough to build its network and feed it. */
-export interface Settings {
+/** Plain data: stored with the model, enough to build its network, feed and train it. */
+export interface Settings extends TrainingControls {
   readonly horizon: number;
   readonly past: number;
   readonly season: number;
@@ -34,8 +35,6 @@ export interface Settings {
   readonly windowsPerEpoch: number;
   /** Whether a learned vector tells the target columns apart in the decoder. */
   readonly channelEmbedding: boolean;
-  readonly averageDecay: number;
-  readonly clipNorm: number;
   readonly stride: number;
   readonly seed: number;
   readonly strict: boolean;
@@ -61,11 +60,10 @@ export function checkOptions(options: ForecastOptions): void {
     throw new OptionError({ where: name, given: String(given), expected: "1, 2, 3, …", mend: "give a whole number" });
   }
   inRange("learningRate", options.learningRate, (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
-  inRange("clipNorm", options.clipNorm, (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
   inRange("dropout", options.dropout, (x) => x >= 0 && x < 1, "at least 0 and below 1");
-  inRange("averageDecay", options.averageDecay, (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("seed", options.seed, (x) => Number.isSafeInteger(x) && x >= 0, "a whole number, 0 or more");
   if (options.cell !== undefined) cellNamed(options.cell);
+  checkControls(options);
   const levels = options.quantiles ?? [];
   const ascending = levels.every((level, i) => level > 0 && level < 1 && (i === 0 || level > levels[i - 1]!));
   if (!ascending) {
@@ -124,8 +122,7 @@ export function resolveSettings(options: ForecastOptions, interval: Interval, ha
     patience: options.patience ?? 3,
     windowsPerEpoch: options.windowsPerEpoch ?? 20_000,
     channelEmbedding: options.channelEmbedding ?? true,
-    averageDecay: options.averageDecay ?? 0.99,
-    clipNorm: options.clipNorm ?? 1,
+    ...trainingControls(options),
     stride: options.stride ?? 1,
     seed: options.seed ?? 1,
     strict: options.strict ?? false,
@@ -146,7 +143,7 @@ function defaultSegment(past: number, season: number): number {
 
 /** Small data needs more epochs for as many steps of the optimizer: at least 600, and 100 before patience ends. */
 export function withEpochs(settings: Settings, options: ForecastOptions, trainingWindows: number): Settings {
-  const stepsPerEpoch = Math.ceil(Math.min(trainingWindows, settings.windowsPerEpoch) / settings.batchSize);
+  const stepsPerEpoch = stepsPerEpochOf(settings, trainingWindows);
   return {
     ...settings,
     epochs: options.epochs ?? Math.min(100, Math.max(10, Math.ceil(600 / stepsPerEpoch))),
@@ -154,13 +151,15 @@ export function withEpochs(settings: Settings, options: ForecastOptions, trainin
   };
 }
 
+export function stepsPerEpochOf(
+  { windowsPerEpoch, batchSize, accumulate }: Settings,
+  trainingWindows = Number.POSITIVE_INFINITY,
+): number {
+  return Math.ceil(Math.min(trainingWindows, windowsPerEpoch) / (batchSize * accumulate));
+}
+
 function largestDivisor(whole: number, limit: number): number {
   let divisor = Math.min(whole, limit);
   while (whole % divisor !== 0) divisor--;
   return divisor;
-}
-
-function inRange(where: string, given: number | undefined, inside: (value: number) => boolean, expected: string): void {
-  if (given === undefined || inside(given)) return;
-  throw new OptionError({ where, given: String(given), expected, mend: "give a number in this range" });
 }

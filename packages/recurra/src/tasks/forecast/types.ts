@@ -4,6 +4,8 @@ import type { WindowNormalization } from "../../data/gather.ts";
 import type { Part } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
 import type { ModelPlan } from "../../train/model.ts";
+import type { OptimizerName } from "../../train/optimizers/named.ts";
+import type { ScheduleName } from "../../train/schedules.ts";
 import type { TrainEvent } from "../../train/train.ts";
 
 export interface ForecastOptions {
@@ -54,7 +56,12 @@ export interface ForecastOptions {
   readonly cell?: string;
   readonly hiddenSize?: number;
   readonly depth?: number;
+  /** Share of the decoder's outputs dropped while training. Default 0.3. */
   readonly dropout?: number;
+  /** Share of the recurrence's inputs dropped while training, the same at every step of a window. Default 0. */
+  readonly inputDropout?: number;
+  /** Share of what enters the recurrent products dropped while training, the same at every step of a window. Default 0. */
+  readonly recurrentDropout?: number;
   readonly loss?: "mse" | "mae" | "huber";
   readonly learningRate?: number;
   readonly batchSize?: number;
@@ -65,16 +72,40 @@ export interface ForecastOptions {
   readonly windowsPerEpoch?: number;
   /** Whether a learned vector tells several target columns apart; without it they share everything. Default true. */
   readonly channelEmbedding?: boolean;
+  /** Default "adam". */
+  readonly optimizer?: OptimizerName;
+  /** Share of each weight taken off per step and unit of the learning rate, by adamW (its default 0.01) and lion (0) only. */
+  readonly weightDecay?: number;
+  /** Factor of Σ |w| over the weight matrices, added to the training loss. Default 0. */
+  readonly l1?: number;
+  /** Factor of ½ Σ w² over the weight matrices, added to the training loss. Default 0. */
+  readonly l2?: number;
+  /** The learning rate over the run, of `epochs` epochs. Default "constant". */
+  readonly schedule?: ScheduleName;
+  /** Steps over which the learning rate rises from 0, before it follows the schedule. Default 0. */
+  readonly warmUpSteps?: number;
+  /** Batches whose gradients make one step of the optimizer. Default 1. */
+  readonly accumulate?: number;
+  /**
+   * What of the weights is validated and kept: their moving average ("ema"), their equal average over the last quarter of all steps
+   * ("swa"), or the weights themselves. Default "ema".
+   */
+  readonly average?: WeightAverage;
   /** Decay of the moving average of the weights, 0 for none. Default 0.99. */
   readonly averageDecay?: number;
-  /** Largest norm of the whole gradient. */
+  /** Largest norm of the whole gradient. Default 1. */
   readonly clipNorm?: number;
+  /** Largest absolute value of each element of the gradient, behind `clipNorm`. Default: any. */
+  readonly clipValue?: number;
   readonly seed?: number;
   /** Only plain multiply-adds: the same bits from the compiled code on every machine. */
   readonly strict?: boolean;
 }
 
-export type { CalendarFeature, Part, WindowNormalization };
+export type { CalendarFeature, OptimizerName, Part, ScheduleName, WindowNormalization };
+
+/** None, a moving average (exponential) or an equal one (stochastic weight averaging). */
+export type WeightAverage = "none" | "ema" | "swa";
 
 /**
  * What the network's output is added to, all from the window itself: nothing, the last value, the value one season ago, or

@@ -1,0 +1,96 @@
+/** The controls of training in a forecaster: each has its effect, is stored with the model, and refuses what contradicts it. */
+import { createRandom } from "recurra";
+import { tableFromColumns } from "recurra/data";
+import { type ForecastOptions, loadForecaster, trainForecaster } from "recurra/tasks";
+import { describe, expect, it } from "vitest";
+
+const random = createRandom(1);
+const table = tableFromColumns({
+  y: Array.from({ length: 500 }, (_, t) => 20 + 5 * Math.sin((2 * Math.PI * t) / 24) + 0.3 * random.normal()),
+});
+
+const small = {
+  target: "y",
+  horizon: 6,
+  past: 24,
+  season: 24,
+  window: "last",
+  hiddenSize: 16,
+  dropout: 0,
+  epochs: 2,
+  windowsPerEpoch: 320,
+  batchSize: 32,
+  learningRate: 0.01,
+} as const satisfies ForecastOptions;
+
+async function trained(options: Partial<ForecastOptions>) {
+  const run = trainForecaster(table, { ...small, ...options });
+  for await (const event of run) if (event.event === "done") return { forecaster: run.forecaster(), done: event };
+  throw new Error("the run did not end");
+}
+
+const weights = (files: ReadonlyMap<string, Uint8Array>) => Buffer.from(files.get("weights.safetensors")!);
+
+describe("a control of training", async () => {
+  const plain = weights((await trained({})).forecaster.toFiles());
+
+  it.each([
+    { optimizer: "adamW", weightDecay: 0.5 },
+    { optimizer: "lion", learningRate: 0.001 },
+    { l1: 0.01 },
+    { l2: 0.1 },
+    { schedule: "cosine" },
+    { warmUpSteps: 20 },
+    { accumulate: 3 },
+    { average: "none" },
+    { average: "swa" },
+    { clipNorm: 0.01 },
+    { clipValue: 0.001 },
+    { inputDropout: 0.3 },
+    { recurrentDropout: 0.3 },
+  ] as const satisfies readonly Partial<ForecastOptions>[])(
+    "%j changes what is learned, and comes back from the model's files",
+    async (options) => {
+      const { forecaster } = await trained(options);
+      const files = forecaster.toFiles();
+      expect(weights(files).equals(plain)).toBe(false);
+      expect(JSON.parse(Buffer.from(files.get("model.json")!).toString())).toMatchObject({ settings: options });
+      expect(loadForecaster(files).predict(table)).toEqual(forecaster.predict(table));
+    },
+  );
+
+  it("at its default changes nothing", async () => {
+    const defaults = { optimizer: "adam", l1: 0, l2: 0, schedule: "constant", warmUpSteps: 0, accumulate: 1 } as const;
+    const { forecaster } = await trained({ ...defaults, average: "ema", inputDropout: 0, recurrentDropout: 0 });
+    expect(weights(forecaster.toFiles()).equals(plain)).toBe(true);
+  });
+
+  it("and others together reach a good forecast: adamW, a cosine behind a warm-up, an equal average", async () => {
+    const { done } = await trained({
+      ...{ optimizer: "adamW", schedule: "cosine", warmUpSteps: 20, average: "swa", recurrentDropout: 0.1 },
+      ...{ window: "season", epochs: 30, patience: 30 },
+    });
+    const { model, lastValue } = done.metrics.test;
+    expect(model.mae).toBeLessThan(0.3 * lastValue.mae);
+  });
+});
+
+it.each([
+  [
+    { weightDecay: 0.01 },
+    "weightDecay is 0.01 with the optimizer adam, expected one of the optimizers adamW, lion.\nChoose one of them, or a penalty l2, which every optimizer takes.",
+  ],
+  [
+    { average: "swa", averageDecay: 0.9 },
+    "average is swa with averageDecay 0.9, expected a decay above 0 with ema, and none with any other.\nLeave one of the two out.",
+  ],
+  [
+    { average: "ema", averageDecay: 0 },
+    "average is ema with averageDecay 0, expected a decay above 0 with ema, and none with any other.\nLeave one of the two out.",
+  ],
+  [{ l1: -1 }, "l1 is -1, expected 0 or more.\nGive a number in this range."],
+  [{ accumulate: 0 }, "accumulate is 0, expected 1, 2, 3, ….\nGive a number in this range."],
+  [{ recurrentDropout: 1 }, "recurrentDropout is 1, expected at least 0 and below 1.\nGive a number in this range."],
+] as const)("%j is refused", (options, message) => {
+  expect(() => trainForecaster(table, { ...small, ...options })).toThrow(message);
+});
