@@ -22,7 +22,8 @@ export interface EchoStateOptions {
  *
  *     h′ = (1 − α) ⊙ h + α ⊙ tanh(W·x + R·h + b)
  *
- * Shapes: x [batch, inputSize]; h, h′ [batch, hiddenSize]. Equations are for one row of the batch.
+ * Shapes: x [batch, inputSize]; h, h′ [batch, hiddenSize]. Equations are for one row of the batch. Deep: `recurrent` with this cell, a
+ * depth and the output "layers" gives the states of all reservoirs to the readout.
  * Source: Jaeger 2001, GMD Report 148; leaky units of Jaeger et al. 2007. Deviations: none.
  * @throws OptionError for options outside their ranges.
  */

@@ -16,8 +16,12 @@ export interface RecurrentOptions {
   readonly depth?: number;
   /** "both" runs two recurrences and joins their outputs: [.., 2 · hiddenSize]. Default "forward". */
   readonly direction?: "forward" | "backward" | "both";
-  /** Every timestep [batch, time, hiddenSize], or the state after the last true timestep [batch, hiddenSize]. Default "sequence". */
-  readonly output?: "sequence" | "last";
+  /**
+   * Every timestep [batch, time, hiddenSize], the state after the last true timestep [batch, hiddenSize], or every timestep of all
+   * layers side by side, the lowest first [batch, time, depth · hiddenSize], as the readout of a deep reservoir sees them (Gallicchio
+   * et al. 2017). With both directions twice the size. Default "sequence".
+   */
+  readonly output?: "sequence" | "last" | "layers";
   /** How weights begin, by kind ("W", "R", "b", "rb") or by kind and block ("b.f"). Default: the cell's own choice. */
   readonly initialize?: CellInitializers;
   /** Between layers of a stack. Default 0. */
@@ -32,6 +36,8 @@ export type States = Readonly<Record<string, Tensor>>;
 export interface RecurrentResult {
   /** [batch, time, hiddenSize], twice that for both directions. */
   readonly sequence: Tensor;
+  /** The same of each layer, the lowest first. */
+  readonly layers: readonly Tensor[];
   /** The last layer's output after the last true timestep (backward: after the first). */
   readonly last: Tensor;
   readonly final: States;
@@ -80,6 +86,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     }
     const final: Record<string, Tensor> = {};
     const named: Record<string, Tensor> = {};
+    const layers: Tensor[] = [];
     let x = input;
     let last = input;
     for (let layer = 0; layer < depth; layer++) {
@@ -92,6 +99,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
         for (const name of cell.results) named[`${layer}.${directions[i]}.${name}`] = result.outputs[name]!;
       });
       x = join(results.map((result) => result.outputs[cell.output]!));
+      layers.push(x);
       last = join(
         results.map(
           (result, i) =>
@@ -100,13 +108,14 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
         ),
       );
     }
-    return { sequence: x, last, final, results: named };
+    return { sequence: x, layers, last, final, results: named };
   };
   return {
     name: cell.name,
     run,
     apply(x, scope) {
       const result = run(x, scope);
+      if (output === "layers") return join(result.layers);
       return output === "last" ? result.last : result.sequence;
     },
   };

@@ -1,24 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { echoStateCell } from "../cells/echo-state.ts";
+import { createRandom } from "../base/random.ts";
+import { type EchoStateOptions, echoStateCell } from "../cells/echo-state.ts";
 import { dense } from "../layers/dense.ts";
 import { mse } from "../layers/losses/usual.ts";
 import { recurrent } from "../layers/recurrent.ts";
-import { concat } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";
 import { Model } from "./model.ts";
 import { defineNetwork } from "./network.ts";
 import { fitReadout } from "./readout.ts";
 
 /** Two reservoirs, one on the other; the readout sees both. */
-function echo(lengths = false) {
-  const layer = recurrent({ cell: echoStateCell({ leak: 0.8, inputScale: 0.5 }), hiddenSize: 40 });
+function echo(lengths = false, options: EchoStateOptions = { leak: 0.8, inputScale: 0.5 }, hiddenSize = 40) {
+  const layer = recurrent({ cell: echoStateCell(options), hiddenSize, depth: 2, output: "layers" });
   return new Model(
     defineNetwork({
       inputs: { x: sequenceType(1), y: sequenceType(1) },
       variableLengths: lengths ? ["time"] : [],
       forward: ({ x }, scope) => {
-        const low = layer.apply(x, scope.in("low"));
-        const states = concat(low, layer.apply(low, scope.in("high")));
+        const states = layer.apply(x, scope.in("reservoirs"));
         return { states, y: dense({ outputSize: 1 }).apply(states, scope.in("readout")) };
       },
       loss: ({ y }, inputs, scope) => mse(y, inputs.y, scope),
@@ -33,7 +32,35 @@ const batchOf = (from: number, time: number) => ({
   inputs: { x: wave(from, time), y: wave(from + 1, time) },
 });
 
+/** NARMA-10 (Atiya and Parlos 2000): the next value follows from ten values and ten inputs, uniform between 0 and ½. */
+function narma(timesteps: number, seed: number) {
+  const random = createRandom(seed);
+  const x = Float32Array.from({ length: timesteps }, () => 0.5 * random.uniform());
+  const values = new Float64Array(timesteps + 1);
+  for (let t = 9; t < timesteps; t++) {
+    const sum = values.subarray(t - 9, t + 1).reduce((total, value) => total + value, 0);
+    values[t + 1] = 0.3 * values[t]! + 0.05 * values[t]! * sum + 1.5 * x[t - 9]! * x[t]! + 0.1;
+  }
+  return { sizes: { batch: 1, time: timesteps }, inputs: { x, y: Float32Array.from(values.subarray(1)) } };
+}
+
 describe("fitReadout", () => {
+  it("makes a deep, leaky, sparse echo state network follow NARMA-10 on inputs it has not seen", () => {
+    const model = echo(
+      false,
+      { leak: 0.9, inputScale: 0.2, biasScale: 0.2, spectralRadius: 0.95, connections: 5 },
+      100,
+    );
+    fitReadout(model, [narma(2000, 1)], { ...names, ridge: 1e-8, washout: 100 });
+    const unseen = narma(1000, 2);
+    const truth = unseen.inputs.y.subarray(100);
+    const given = model.predict(unseen).y!.subarray(100);
+    const mean = truth.reduce((sum, value) => sum + value, 0) / truth.length;
+    const squared = (of: (t: number) => number) => truth.reduce((sum, value, t) => sum + (value - of(t)) ** 2, 0);
+    // In units of the error of the mean, which is what a network without memory can do at best.
+    expect(squared((t) => given[t]!) / squared(() => mean)).toBeLessThan(0.15);
+  });
+
   it("makes a deep echo state network foretell a wave, and says its error", () => {
     const model = echo();
     const error = fitReadout(model, [batchOf(0, 600)], { ...names, washout: 100 });
