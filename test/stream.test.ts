@@ -205,6 +205,39 @@ describe.each(cases)("a stream of $what", (own) => {
   });
 });
 
+describe("a stream of a network that carries its states from call to call", () => {
+  const network = networkOf(
+    x,
+    (inputs, scope) => {
+      const { sequence, final } = recurrent({ cell: cells.lstm!, hiddenSize }).run(inputs.x!, scope, {
+        "0.forward.h": inputs.h!,
+        "0.forward.c": inputs.c!,
+      });
+      return { y: sequence, h: final["0.forward.h"]!, c: final["0.forward.c"]! };
+    },
+    { state: { h: vectorType(hiddenSize), c: vectorType(hiddenSize) } },
+  );
+  const { model, x: given, stream } = prepared({ what: "carried states", inputSize, network }, 2);
+  const part = (from: number, to: number) =>
+    Float32Array.from(
+      [0, 1].flatMap((i) => [...given.subarray((i * time + from) * inputSize, (i * time + to) * inputSize)]),
+    );
+
+  it("begins where a first call begins, and gives after each step the states that calls carry so far", () => {
+    const [head, tail] = [4, time - 4];
+    const first = model.predict({ sizes: { batch: 2, time: head }, inputs: { x: part(0, head) } });
+    const state = { h: first.h!, c: first.c! };
+    const second = model.predict({ sizes: { batch: 2, time: tail }, inputs: { x: part(head, time) }, state });
+    const own = stream();
+    walk(own, given, 0, head, time);
+    for (const name of ["h", "c"]) expectClose(own.outputs[name]!, first[name]!, tolerances.float32, name);
+    const rows = walk(own, given, head, time, time);
+    for (const name of ["h", "c"]) expectClose(own.outputs[name]!, second[name]!, tolerances.float32, name);
+    const inOrder = [0, 1].flatMap((i) => rows.flatMap((row) => row.slice(i * hiddenSize, (i + 1) * hiddenSize)));
+    expectClose(inOrder, second.y!, tolerances.float32, "y");
+  });
+});
+
 describe("one of several streams", () => {
   const own = cases.find(({ what }) => what === "gru, every step")!;
 
