@@ -12,7 +12,8 @@ import type { Layer } from "./layer.ts";
  * @throws OptionError unless 0 ≤ rate < 1.
  */
 export function dropout(rate: number): Layer {
-  return masked("dropout", rate, (x) => x.type);
+  // The seed as seen from x: in the step of a scan every step draws anew.
+  return masked("dropout", rate, (x, seed) => ({ seed: x.trace.adopt(seed), type: x.type }));
 }
 
 /**
@@ -21,9 +22,9 @@ export function dropout(rate: number): Layer {
  * @throws OptionError unless 0 ≤ rate < 1.
  */
 export function variationalDropout(rate: number, axis: Axis = "time"): Layer {
-  return masked("variationalDropout", rate, (x) => ({
-    axes: x.type.axes.filter((other) => other !== axis),
-    shape: x.type.shape,
+  return masked("variationalDropout", rate, (x, seed) => ({
+    seed,
+    type: { axes: x.type.axes.filter((other) => other !== axis), shape: x.type.shape },
   }));
 }
 
@@ -44,13 +45,16 @@ export function checkRate(where: string, rate: number): void {
   });
 }
 
-function masked(name: string, rate: number, maskType: (x: Tensor) => TensorType): Layer {
+type Mask = (x: Tensor, seed: Tensor) => { readonly seed: Tensor; readonly type: TensorType };
+
+function masked(name: string, rate: number, maskOf: Mask): Layer {
   checkRate(name, rate);
   return {
     name,
     apply(x, scope) {
       if (!scope.training || rate === 0) return x;
-      const dropped = less(random(scope.seed, scope.nextStream(), maskType(x)), rate);
+      const { seed, type } = maskOf(x, scope.seed);
+      const dropped = less(random(seed, scope.nextStream(), type), rate);
       return select(dropped, 0, mul(x, 1 / (1 - rate)));
     },
   };
