@@ -1,4 +1,4 @@
-/** recurra/data: tables, series, splits, scalers, windows and calendar features. */
+/** recurra/data: tables, series, splits, scalers, windows and calendar features; vocabularies and padding. */
 export {
   type CalendarFeature,
   calendarColumns,
@@ -65,6 +65,15 @@ export {
   timesOf,
 } from "../data/table.ts";
 export { formatTime, parseTime } from "../data/time.ts";
+export {
+  decodeTokens,
+  encodeTokens,
+  fitVocabulary,
+  type Padded,
+  padSequences,
+  type Vocabulary,
+  type VocabularyOptions,
+} from "../data/vocabulary.ts";
 export {
   forecastWindows,
   planAllWindows,
