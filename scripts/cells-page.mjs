@@ -61,34 +61,52 @@ function aligned(lines) {
 export function cellsPage() {
   const documented = docstrings();
   const nameOf = (cell) => Object.entries(published).find(([, value]) => value === cell)[0];
-  const count = (cell, inputSize) =>
-    formulaOf(cell, { inputSize, hiddenSize: 64 }).parameters.reduce(
+  const count = (cell, sizes) =>
+    formulaOf(cell, sizes).parameters.reduce(
       (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
       0,
     );
-  const sections = Object.values(cells).map((cell) => {
-    const name = nameOf(cell);
+  const equations = (cell, sizes, options) =>
+    ["```text", ...aligned(formulaOf(cell, sizes, options).lines), "```"].join("\n");
+  const section = (cell, name, sizes, where) => {
     const doc = documented.get(name);
     const { about, source, deviations } = said(doc);
-    // gru-d takes values, observations and gaps: a multiple of three.
-    const inputSize = cell.name === "gru-d" ? 63 : 64;
-    const block = (options) => ["```text", ...aligned(formulaOf(cell, undefined, options).lines), "```"].join("\n");
-    const training = block({ training: true });
+    const [predicting, training] = [{}, { training: true }].map((options) => equations(cell, sizes, options));
     return [
       `## ${cell.name}`,
       about,
-      block({}),
-      ...(training === block({}) ? [] : ["While training:", training]),
+      predicting,
+      ...(training === predicting ? [] : ["While training:", training]),
       `Source: ${source}`,
       ...(deviations === "none." ? [] : [`Deviations: ${deviations}`]),
-      `\`${name}\` of \`recurra/cells\`; output \`${cell.output}\`; ${count(cell, inputSize).toLocaleString("en")} parameters for input ${inputSize}, hidden 64; [${doc.file}](../packages/recurra/src/cells/${doc.file})`,
+      `\`${name}\` of \`recurra/cells\`; output \`${cell.output}\`; ${where}; [${doc.file}](../packages/recurra/src/cells/${doc.file})`,
     ].join("\n\n");
+  };
+  const parameters = (cell, sizes) => count(cell, sizes).toLocaleString("en");
+  const builtIn = Object.values(cells).map((cell) => {
+    // gru-d takes values, observations and gaps: a multiple of three.
+    const inputSize = cell.name === "gru-d" ? 63 : 64;
+    const size = `${parameters(cell, { inputSize, hiddenSize: 64 })} parameters for input ${inputSize}, hidden 64`;
+    return section(cell, nameOf(cell), undefined, size);
   });
+  const ofImages = [published.convLstm, published.convGru].map((make) => {
+    const cell = make({ height: 16, width: 16 });
+    const sizes = { inputSize: 16 * 16, hiddenSize: 16 * 16 * 8 };
+    const images = "images of 16 × 16 with one channel, 8 hidden channels, kernels of 3 × 3";
+    return section(
+      cell,
+      make.name,
+      sizes,
+      `a function of height and width; ${parameters(cell, sizes)} parameters for ${images}`,
+    );
+  });
+  const sections = [...builtIn, ...ofImages];
   return `# Cells
 
-Every built-in cell by the name that \`--cell\` and \`cellNamed\` take. The equations are printed from the program that runs, for one row of
-the batch: x is the input, a prime marks a state after the step, ⊙ multiplies element by element, LN is layer normalisation, [a < b] is 1
-where it holds and 0 elsewhere, s[1 of 4] is the first of four equal parts. \`npm run docs:cells\` writes this page anew.
+Every built-in cell by the name that \`--cell\` and \`cellNamed\` take, and behind them the two for sequences of images. The equations are
+printed from the program that runs, for one row of the batch: x is the input, a prime marks a state after the step, ⊙ multiplies element by
+element, ∗ convolves, LN is layer normalisation, [a < b] is 1 where it holds and 0 elsewhere, s[1 of 4] is the first of four equal parts.
+\`npm run docs:cells\` writes this page anew.
 
 ${sections.join("\n\n")}
 `;

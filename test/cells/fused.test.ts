@@ -29,7 +29,7 @@ const expected: Readonly<Record<string, Loops>> = {
   "rnn-sigmoid": { products: [1, 1], commands: [2, 2] },
   irnn: { products: [1, 1], commands: [2, 2] },
   indrnn: { products: [0, 0], commands: [1, 1] },
-  antisymmetric: { products: [2, 2], commands: [3, 4] },
+  antisymmetric: { products: [1, 1], commands: [2, 3] },
   clockwork: { products: [1, 1], commands: [3, 3] },
   "output-feedback": { products: [1, 1], commands: [2, 2] },
   jordan: { products: [2, 2], commands: [4, 4] },

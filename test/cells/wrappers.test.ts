@@ -151,9 +151,17 @@ describe("recurrentDropout", () => {
     expect([...run(cell, {}, false).sequence!]).toEqual([...run(cells["gru"]!, {}, false).sequence!]);
   });
 
-  it.each(["rnn", "gru", "gru-reset-before", "lstm", "lstm-layer-norm", "antisymmetric", "lstm-projected"])(
-    "of %s has the gradient that central differences give, and every backend's",
-    (name) => agrees(recurrentDropout(cells[name]!, 0.5)),
+  it.each([
+    "rnn",
+    "gru",
+    "gru-reset-before",
+    "lstm",
+    "lstm-layer-norm",
+    "antisymmetric",
+    "clockwork",
+    "lstm-projected",
+  ])("of %s has the gradient that central differences give, and every backend's", (name) =>
+    agrees(recurrentDropout(cells[name]!, 0.5)),
   );
 
   it("refuses a rate of 1, and a cell without recurrent products", () => {

@@ -54,7 +54,10 @@ export interface Conv2dOptions {
  */
 export function conv2d(weight: Tensor, x: Tensor, options: Conv2dOptions): Tensor {
   const kernel = pair(options.kernelSize);
-  return matmul(weight, concat(...windows("conv2d", x, kernel, pair(options.stride ?? 1), options.padding ?? "same")));
+  const taps = windows("conv2d", x, kernel, pair(options.stride ?? 1), options.padding ?? "same");
+  const y = matmul(weight, concat(...taps));
+  y.trace.notation.set(y.id, { call: { name: "∗", of: [weight, x] } });
+  return y;
 }
 
 export interface Pool2dOptions {

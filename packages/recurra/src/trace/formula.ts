@@ -108,8 +108,8 @@ class Writer {
   #gateName(id: NodeId): string | undefined {
     if (!activations.has(this.#note(id)?.call?.name ?? this.#node(id).kind)) return undefined;
     for (const term of this.#terms(this.#parts(id)[0]!)) {
-      const weight = this.#node(term);
-      const leaf = weight.kind === "matmul" ? this.#node(weight.weight) : weight;
+      const product = this.#node(term);
+      const leaf = product.kind === "matmul" ? this.#node(product.weight) : product;
       const block = leaf.kind === "param" ? /^(?:W|b)\.(.*)$/.exec(leaf.name)?.[1] : undefined;
       if (block !== undefined) return this.#cell.states.includes(block) ? `${block}\u0303` : block;
     }
@@ -118,6 +118,7 @@ class Writer {
 
   #terms(id: NodeId): readonly NodeId[] {
     const node = this.#node(id);
+    if (node.kind === "reshape") return this.#terms(node.x);
     return node.kind === "add" ? [...this.#terms(node.a), ...this.#terms(node.b)] : [id];
   }
 
@@ -139,6 +140,11 @@ class Writer {
     const whole = (text: string) => ({ text, binds: binding.factor });
     const apply = (name: string, ...of: readonly NodeId[]) =>
       whole(`${name}(${of.map((operand) => at(operand, binding.sum)).join(", ")})`);
+    if (call?.name === "ᵀ") return whole(`${at((call.of[0] as Tensor).id, binding.factor)}ᵀ`); // transpose names a tensor
+    if (call?.name === "∗") {
+      const [weight, image] = call.of.map((part) => at((part as Tensor).id, binding.factor)); // conv2d names two tensors
+      return { text: `${weight}∗${image}`, binds: binding.product };
+    }
     if (call !== undefined)
       return whole(
         `${call.name}(${call.of.map((part) => (typeof part === "number" ? String(part) : at(part.id, binding.sum))).join(", ")})`,

@@ -63,6 +63,17 @@ export function matmulTransposed(weight: Tensor, vector: Tensor): Tensor {
   return trace.add({ kind: "matmul", x: at(trace, x), weight: at(trace, weight), transposed: true });
 }
 
+/** Wᵀ of a weight [outputs, inputs]: [inputs, outputs]. For one product with a vector `matmulTransposed` is cheaper. */
+export function transpose(weight: Tensor): Tensor {
+  const { trace, size } = weight;
+  const numbers = trace.add({ kind: "iota", along: { size } });
+  // Row k is W·e_k, the column k of W.
+  const units = oneHot(reshape(numbers, size, 1), size);
+  const transposed = trace.add({ kind: "matmul", x: units.id, weight: weight.id, transposed: false });
+  trace.notation.set(transposed.id, { call: { name: "ᵀ", of: [weight] } });
+  return new Tensor(trace, transposed.id, weight.entering);
+}
+
 /** Weights on top of each other: [outputs, inputs] of each, [Σ outputs, inputs] together. */
 export function stack(...weights: readonly Tensor[]): Tensor {
   const trace = traceOf(...weights);
@@ -243,7 +254,10 @@ function unary(kind: UnaryKind, x: Tensor): Tensor {
 function binary(kind: BinaryKind, a: TensorLike, b: TensorLike): Tensor {
   const trace = traceOf(a, b);
   const node: Node = { kind, a: at(trace, a), b: at(trace, b) };
-  return trace.add(node);
+  const made = trace.add(node);
+  // What is made of a weight is a weight.
+  const entering = [a, b].map((value) => (typeof value === "number" ? undefined : value.entering)).find(Boolean);
+  return entering === undefined ? made : new Tensor(trace, made.id, entering);
 }
 
 function at(trace: Tensor["trace"], value: TensorLike) {
