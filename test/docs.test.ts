@@ -76,6 +76,7 @@ describe("the examples", () => {
       "hoist",
       "sink",
       "prune",
+      "update",
     ]);
     // Four gates, one input product for all timesteps, one weight gradient behind the backward loop.
     expect(lines[3]).toMatch(/^%\d+ = matmul .* : \[batch, time, 16\]$/m);
