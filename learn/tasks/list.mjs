@@ -111,9 +111,9 @@ const small = [
     },
     [
       {
-        name: "convolutions, gru 24 in both directions",
-        ...{ cell: gru, hiddenSize: 24, channels: [24, 24], kernelSize: 11, dropout: 0.1, rate: 0.004 },
-        ...{ epochs: 250, batchSize: 10, averageDecay: 0.98 },
+        name: "convolutions, gru 32 in both directions, series varied",
+        ...{ cell: gru, hiddenSize: 32, channels: [24, 24], kernelSize: 11, dropout: 0.3, rate: 0.004 },
+        ...{ epochs: 400, batchSize: 10, variation: { warp: 0.12, scale: 0.15, jitter: 0.03 } },
       },
     ],
   ),

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   convolution,
+  createRandom,
   crossEntropy,
   dense,
   div,
@@ -63,6 +64,38 @@ function scaled(train, test) {
   return [scale(train), scale(test)];
 }
 
+/**
+ * Series of one feature and one length, each bent in time, made larger or smaller and blurred, anew in every batch: a point in its middle half moves by up to
+ * `warp` of the length, and everything by up to 20 `warp` steps; amplitudes change by up to `scale`, values by up to 3 `jitter`.
+ */
+function varied(samples, { warp, scale, jitter }, random) {
+  const around0 = (reach) => reach * (2 * random.uniform() - 1);
+  const bent = (row) => {
+    const last = row.length - 1;
+    const from = 0.25 + 0.5 * random.uniform();
+    const to = from + around0(warp);
+    const [later, factor] = [around0(20 * warp), 1 + around0(scale)];
+    return row.map((_, t) => {
+      const share = t / last;
+      const moved = share < from ? (share / from) * to : to + ((share - from) / (1 - from)) * (1 - to);
+      const position = Math.min(last, Math.max(0, moved * last + later));
+      const step = Math.min(last - 1, Math.floor(position));
+      const between = row[step] + (position - step) * (row[step + 1] - row[step]);
+      return factor * between + around0(jitter) + around0(jitter) + around0(jitter);
+    });
+  };
+  return {
+    count: samples.count,
+    batch(indices) {
+      const { sizes, inputs } = samples.batch(indices);
+      const x = new Float32Array(inputs.x.length);
+      for (let start = 0; start < x.length; start += sizes.time)
+        x.set(bent(inputs.x.subarray(start, start + sizes.time)), start);
+      return { sizes, inputs: { ...inputs, x } };
+    },
+  };
+}
+
 function samplesOf(some, classes) {
   return ragged(
     some.map(({ length }) => length),
@@ -116,11 +149,12 @@ function networkOf(
 }
 
 function modelOf({ name, rate = 0.003, epochs, batchSize = 32, averageDecay = 0.99, weightDecay = 0.01, ...options }) {
+  const { variation, ...layers } = options;
   return {
     name,
     async run({ data: { train, test }, seed, signal, tell }) {
       const classes = [...new Set(train.map((sample) => sample.name))].sort();
-      const network = networkOf(train[0].size, classes.length, options);
+      const network = networkOf(train[0].size, classes.length, layers);
       const model = new Model(network, {
         seed,
         clipping: { norm: 1 },
@@ -130,7 +164,13 @@ function modelOf({ name, rate = 0.003, epochs, batchSize = 32, averageDecay = 0.
       const [known, unseen] = scaled(train, test).map((some) => samplesOf(some, classes));
       const trained = await teach(
         model,
-        { data: known, epochs, batchSize, learningRate: rate, schedule: "cosine" },
+        {
+          data: variation === undefined ? known : varied(known, variation, createRandom(seed)),
+          epochs,
+          batchSize,
+          learningRate: rate,
+          schedule: "cosine",
+        },
         { signal, tell },
       );
       return { value: accuracy(model, unseen, classes.length), ...trained };
