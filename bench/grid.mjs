@@ -12,6 +12,7 @@ const all = [
   [512, 64, 64],
   [1024, 32, 32],
 ];
+export const points = all.map(([hidden, batch, time]) => ({ hidden, batch, time }));
 const quick = ["32x1x64", "64x32x64", "128x32x64", "256x32x64"];
 
 export const works = ["train", "forward", "language", "stream"];
@@ -24,7 +25,6 @@ export const pointName = ({ hidden, batch, time }) => `${hidden}x${batch}x${time
  */
 export function jobsOf(full, chosen = {}) {
   const wanted = (name, value) => chosen[name]?.includes(String(value)) ?? true;
-  const points = all.map(([hidden, batch, time]) => ({ hidden, batch, time }));
   const grid = ["train", "forward"].flatMap((work) =>
     points.flatMap((point) => cells.flatMap((cell) => [1, 2].map((threads) => ({ work, cell, ...point, threads })))),
   );

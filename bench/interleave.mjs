@@ -1,7 +1,7 @@
 /** One job on every engine: checked against the reference, then timed in rounds of ours, peer, ours, peer. */
 import { operationsOf } from "./grid.mjs";
 import { referenceOf } from "./reference.mjs";
-import { summary } from "./statistics.mjs";
+import { median, summary } from "./statistics.mjs";
 
 /** Float32 against float64 over a few hundred sums: relative to the largest number of a result. */
 const tolerance = 1e-3;
@@ -19,7 +19,7 @@ export async function measureJob(job, subjects, peaks, { rounds, budgetMs }) {
   for (const subject of subjects) {
     const answer = await subject.ask({ job });
     const problem = answer.refused ?? answer.failed ?? difference(answer.checked, expected);
-    if (problem === undefined) ready.push({ subject, about: answer.about, milliseconds: [], turns: 0 });
+    if (problem === undefined) ready.push({ subject, about: answer.about, milliseconds: [], rounds: [], turns: 0 });
     else notes.push({ engine: subject.name, ...job, problem: problem.split("\n")[0] });
   }
   for (let round = 0; round < rounds; round++) {
@@ -31,13 +31,12 @@ export async function measureJob(job, subjects, peaks, { rounds, budgetMs }) {
         notes.push({ engine: entry.subject.name, ...job, problem: (answer.failed ?? "no answer").split("\n")[0] });
       } else {
         entry.milliseconds.push(...answer.milliseconds);
+        entry.rounds[round] = median(answer.milliseconds);
         entry.turns++;
       }
     }
   }
-  const rows = ready
-    .filter(({ milliseconds }) => milliseconds.length > 0)
-    .map(({ subject, about, milliseconds }) => rowOf(job, subject, about, milliseconds, peaks));
+  const rows = ready.filter(({ milliseconds }) => milliseconds.length > 0).map((entry) => rowOf(job, entry, peaks));
   return { rows, notes };
 }
 
@@ -48,7 +47,7 @@ function isSpent({ milliseconds, turns }, budgetMs, round) {
   return (longest > 20 * budgetMs && turns >= 1) || (longest > 5 * budgetMs && turns >= 3);
 }
 
-function rowOf(job, subject, about, milliseconds, peaks) {
+function rowOf(job, { subject, about, milliseconds, rounds }, peaks) {
   const timing = summary(milliseconds);
   const compared = about.unchecked === undefined;
   const gflops = compared ? operationsOf(job) / timing.medianMs / 1e6 : undefined;
@@ -58,6 +57,7 @@ function rowOf(job, subject, about, milliseconds, peaks) {
     engine: subject.name,
     version: subject.version,
     ...timing,
+    rounds,
     gflops,
     percentOfPeak: peak === undefined || gflops === undefined ? undefined : (100 * gflops) / peak / job.threads,
     ...(job.work === "language" ? { tokensPerSecond: ((job.batch * job.time) / timing.medianMs) * 1000 } : {}),

@@ -11,6 +11,7 @@ import { measureJob } from "./interleave.mjs";
 import { machine } from "./machine.mjs";
 import { measurePeaks } from "./peaks/peaks.mjs";
 import { resultsFolder, writeResults } from "./results.mjs";
+import { ratioOf } from "./statistics.mjs";
 import { startSubject } from "./subject.mjs";
 import { claimColumns, number, printer, rowColumns } from "./table.mjs";
 
@@ -80,7 +81,7 @@ async function measureGrid() {
     const measured = await measureJob(job, subjects, peaks, effort);
     const native = measured.rows.find(({ engine }) => engine === "recurra-native");
     for (const row of measured.rows) {
-      if (native !== undefined && row !== native) row.timesOfNative = row.medianMs / native.medianMs;
+      if (native !== undefined && row !== native) row.timesOfNative = ratioOf(row, native);
       table.row(row);
       rows.push(row);
     }

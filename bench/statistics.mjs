@@ -19,6 +19,18 @@ export function summary(milliseconds) {
   };
 }
 
+/**
+ * How many times as long `slow` takes as `fast`: the median over the rounds in which both took their turn, so that a machine that is slower for a
+ * while is slower for both.
+ */
+export function ratioOf(slow, fast) {
+  const ratios = slow.rounds.flatMap((ms, round) => {
+    const other = fast.rounds[round];
+    return ms == null || other == null ? [] : [ms / other];
+  });
+  return ratios.length === 0 ? slow.medianMs / fast.medianMs : median(ratios);
+}
+
 export function geometricMean(numbers) {
   return Math.exp(numbers.reduce((sum, number) => sum + Math.log(number), 0) / numbers.length);
 }

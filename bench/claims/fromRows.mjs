@@ -1,6 +1,6 @@
 /** Claims about the whole table: ratios of rows of the same run, beside what they should reach. */
 import { pointName } from "../grid.mjs";
-import { geometricMean } from "../statistics.mjs";
+import { geometricMean, ratioOf } from "../statistics.mjs";
 
 const same = ["work", "cell", "hidden", "batch", "time", "threads"];
 const keyOf = (row) => same.map((field) => row[field]).join(" ");
@@ -14,7 +14,7 @@ export function claimsFromRows(rows) {
     const peers = new Map(of(peer, work).map((row) => [keyOf(row), row]));
     return of(ours, work).flatMap((row) => {
       const other = peers.get(keyOf(row));
-      return other === undefined ? [] : [{ row, value: other.medianMs / row.medianMs }];
+      return other === undefined ? [] : [{ row, value: ratioOf(other, row) }];
     });
   };
   const native = of("recurra-native", "train");
@@ -47,7 +47,6 @@ export function claimsFromRows(rows) {
       35,
     ),
     ...ofPeak("native, training, hidden ≥ 256, of the peak of the core", native, (row) => row.hidden >= 256, 60),
-    ...["recurra-native", "recurra-wasm"].flatMap((engine) => twoThreads(engine, rows)),
   ];
 }
 
@@ -78,24 +77,6 @@ function ofPeak(what, rows, wanted, target) {
       .map((row) => ({ row, value: row.percentOfPeak })),
   );
   return worst === undefined ? [] : [claim(`${what}, worst point`, worst.value, target, "%", describe(worst.row))];
-}
-
-function twoThreads(engine, rows) {
-  const own = rows.filter((row) => row.engine === engine && (row.work === "train" || row.work === "forward"));
-  const one = new Map(own.filter(({ threads }) => threads === 1).map((row) => [keyOf({ ...row, threads: 2 }), row]));
-  const gains = own.flatMap((row) => {
-    const single = row.threads === 2 ? one.get(keyOf(row)) : undefined;
-    return single === undefined ? [] : [{ row, value: single.medianMs / row.medianMs }];
-  });
-  const large = ({ row }) => row.batch >= 32 && row.hidden >= 128;
-  return ["train", "forward"].flatMap((work) => {
-    const ofWork = gains.filter(({ row }) => row.work === work);
-    return [
-      ...least(`2 threads / 1, ${engine}, ${work}, batch ≥ 32, hidden ≥ 128, worst point`, ofWork.filter(large), 1.8),
-      // Within the noise of two timings.
-      ...least(`2 threads / 1, ${engine}, ${work}, anywhere, worst point`, ofWork, 0.97),
-    ];
-  });
 }
 
 function lowest(entries) {

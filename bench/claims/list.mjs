@@ -18,6 +18,10 @@ const claims = {
     { ...native, RECURRA_THREADS: "1" },
     { ...wasm, RECURRA_THREADS: "1" },
   ],
+  threads: [
+    { ...native, RECURRA_THREADS: "2" },
+    { ...wasm, RECURRA_THREADS: "2" },
+  ],
   bits: [
     { ...native, RECURRA_THREADS: "4" },
     { ...wasm, RECURRA_THREADS: "4" },
