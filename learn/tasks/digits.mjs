@@ -5,7 +5,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { createRandom, crossEntropy, dense, dropout, recurrent, sequenceType, sequential, vectorType } from "recurra";
+import {
+  createRandom,
+  crossEntropy,
+  dense,
+  dropout,
+  recurrent,
+  relu,
+  sequenceType,
+  sequential,
+  vectorType,
+} from "recurra";
 import { defineNetwork, Model } from "recurra/train";
 import { picture } from "../picture.mjs";
 import { accuracy, rowsOf, teach } from "../teach.mjs";
@@ -60,8 +70,15 @@ function shifted(samples, reach, random) {
   };
 }
 
-function networkOf(size, { cell, hiddenSize, depth = 1, direction = "forward", dropout: rate = 0, initialize }) {
+function networkOf(
+  size,
+  { cell, hiddenSize, depth = 1, between, direction = "forward", dropout: rate = 0, initialize },
+) {
   const layers = sequential(
+    // A linear recurrence bends nothing: layers between two of them do.
+    ...(between === undefined
+      ? []
+      : [recurrent({ cell, hiddenSize }), dense({ outputSize: between, activation: relu })]),
     recurrent({
       ...{ cell, hiddenSize, depth, direction, dropout: rate, output: "last" },
       ...(initialize === undefined ? {} : { initialize }),

@@ -15,6 +15,9 @@ import { series } from "./series.mjs";
 /** Slow rotations that fade over about 600 steps. */
 const reaching600 = lruCell({ smallest: 0.99, largest: 0.9999, largestPhase: 0.02 });
 
+/** Slow rotations that fade over 50 to 2000 steps. */
+const rotating = lruCell({ smallest: 0.98, largest: 0.9995, largestPhase: 0.3 });
+
 /** Left out of a quick run. */
 const long = (task) => ({ ...task, long: true });
 
@@ -153,8 +156,9 @@ const large = [
     },
     [
       {
-        name: "gru 96, images shifted",
-        ...{ cell: gru, hiddenSize: 96, initialize: chrono(784), rate: 0.003, epochs: 30, shift: 1 },
+        name: "lru 64 twice, images shifted",
+        ...{ cell: rotating, hiddenSize: 64, between: 64, dropout: 0.2, rate: 0.004, epochs: 10, shift: 1 },
+        averageDecay: 0.998,
       },
       {
         name: "plain tanh rnn, 96 units",
