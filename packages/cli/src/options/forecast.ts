@@ -202,7 +202,7 @@ export const forecastRows: Rows = {
   warmUpSteps: {
     flag: "--warm-up",
     value: "N",
-    help: "steps over which the learning rate rises from 0 (default: none)",
+    help: "steps over which the learning rate rises from 0; none unless given",
     parse: count,
   },
   accumulate: {
@@ -232,7 +232,7 @@ export const forecastRows: Rows = {
   clipValue: {
     flag: "--clip-value",
     value: "X",
-    help: "largest absolute value of each element of the gradient (default: any)",
+    help: "largest absolute value of each element of the gradient; any unless given",
     parse: positive,
   },
   seed: { flag: "--seed", value: "N", help: "the same seed repeats the run exactly (default: 1)", parse: seed },
