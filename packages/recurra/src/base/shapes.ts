@@ -26,7 +26,9 @@ export function sameType(a: TensorType, b: TensorType): boolean {
 }
 
 export function sameList<T>(a: readonly T[], b: readonly T[]): boolean {
-  return a.length === b.length && a.every((item, i) => item === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 export function product(sizes: readonly number[]): number {
@@ -63,8 +65,15 @@ export function orderAxes(axes: Iterable<Axis>): Axis[] {
   return [...new Set(axes)].sort((a, b) => (a === "batch" ? -1 : b === "batch" ? 1 : a < b ? -1 : a > b ? 1 : 0));
 }
 
+function isNumber({ axes, shape }: TensorType): boolean {
+  return axes.length === 0 && shape.length === 1 && shape[0] === 1;
+}
+
 /** Feature shapes align from the right, a size of 1 stretches; axes align by name. `undefined` when they do not fit. */
 export function broadcastTypes(a: TensorType, b: TensorType): TensorType | undefined {
+  // Most operands are alike, or one is a number.
+  if (sameType(a, b) || (isNumber(b) && a.shape.length > 0)) return a;
+  if (isNumber(a) && b.shape.length > 0) return b;
   const rank = Math.max(a.shape.length, b.shape.length);
   const shape: number[] = [];
   for (let i = 0; i < rank; i++) {

@@ -1,6 +1,6 @@
 /** Builds graphs: every node is typed as it is added, an equal node is reused, and trivial arithmetic folds away. */
-import { formatType, orderAxes, sameType, type TensorType } from "../base/shapes.ts";
-import { type Graph, mapOperands, type Node, type NodeId, type NodeOf, operands } from "./nodes.ts";
+import { broadcastTypes, formatType, orderAxes, sameType, type TensorType } from "../base/shapes.ts";
+import { type Graph, isBinary, isUnary, mapOperands, type Node, type NodeId, type NodeOf, operands } from "./nodes.ts";
 import { inferType } from "./shapes.ts";
 
 export class GraphBuilder {
@@ -49,29 +49,19 @@ export class GraphBuilder {
 
   /** x + 0, x · 1 and their kind, when the result keeps its type. Nothing that could hide a NaN: x · 0 stays. */
   #fold(node: Node): Node | NodeId {
-    const value = (id: NodeId): number | undefined => {
-      const operand = this.nodeOf(id);
-      if (operand.kind === "literal") return operand.value;
-      return operand.kind === "broadcast" ? value(operand.x) : undefined;
-    };
-    const keep = (id: NodeId, other: NodeId): Node | NodeId =>
-      this.typeOf(other).axes.every((axis) => this.typeOf(id).axes.includes(axis)) &&
-      sameType(inferType({ kind: "add", a: id, b: other }, this), this.typeOf(id))
-        ? id
-        : node;
     switch (node.kind) {
       case "add":
-        if (value(node.a) === 0) return keep(node.b, node.a);
-        if (value(node.b) === 0) return keep(node.a, node.b);
+        if (this.#number(node.a) === 0) return this.#keep(node, node.b, node.a);
+        if (this.#number(node.b) === 0) return this.#keep(node, node.a, node.b);
         return node;
       case "sub":
-        return value(node.b) === 0 ? keep(node.a, node.b) : node;
+        return this.#number(node.b) === 0 ? this.#keep(node, node.a, node.b) : node;
       case "mul":
-        if (value(node.a) === 1) return keep(node.b, node.a);
-        if (value(node.b) === 1) return keep(node.a, node.b);
+        if (this.#number(node.a) === 1) return this.#keep(node, node.b, node.a);
+        if (this.#number(node.b) === 1) return this.#keep(node, node.a, node.b);
         return node;
       case "div":
-        return value(node.b) === 1 ? keep(node.a, node.b) : node;
+        return this.#number(node.b) === 1 ? this.#keep(node, node.a, node.b) : node;
       case "neg": {
         const x = this.nodeOf(node.x);
         return x.kind === "neg" ? x.x : node;
@@ -89,6 +79,18 @@ export class GraphBuilder {
       default:
         return node;
     }
+  }
+
+  /** The number that a value consists of, if it is one. */
+  #number(id: NodeId): number | undefined {
+    const operand = this.nodeOf(id);
+    if (operand.kind === "literal") return operand.value;
+    return operand.kind === "broadcast" ? this.#number(operand.x) : undefined;
+  }
+
+  #keep(node: Node, id: NodeId, other: NodeId): Node | NodeId {
+    const type = broadcastTypes(this.typeOf(id), this.typeOf(other));
+    return type !== undefined && sameType(type, this.typeOf(id)) ? id : node;
   }
 
   #foldReduce(node: NodeOf<"reduce">): Node | NodeId {
@@ -129,7 +131,8 @@ export function rebuild(
     moved.set(id, made);
     return made;
   };
-  for (const id of [...reachable(graph, roots)].sort((a, b) => a - b)) map(id);
+  const needed = reachable(graph, roots);
+  for (let id = 0; id < graph.nodes.length; id++) if (needed.has(id as NodeId)) map(id as NodeId); // The position in the list is the id.
   return map;
 }
 
@@ -149,6 +152,10 @@ function keyOf(node: Node): string | undefined {
   if (node.kind === "scan") return undefined;
   // JSON has no −0, NaN or infinities: a literal is told apart by its bits.
   if (node.kind === "literal") return `literal ${Object.is(node.value, -0) ? "-0" : String(node.value)}`;
+  // The most frequent kinds by far.
+  if (isUnary(node)) return `${node.kind} ${node.x}`;
+  if (isBinary(node)) return `${node.kind} ${node.a} ${node.b}`;
+  if (node.kind === "select") return `select ${node.condition} ${node.a} ${node.b}`;
   let key: string = node.kind;
   for (const name in node) {
     const value: unknown = node[name as keyof Node];

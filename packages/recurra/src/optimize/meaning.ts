@@ -5,20 +5,36 @@
 
 import type { Axis } from "../base/shapes.ts";
 import { GraphBuilder, rebuild } from "../ir/builder.ts";
-import type { NodeId, NodeOf, ScanNode } from "../ir/nodes.ts";
+import type { Graph, NodeId, NodeOf, ScanNode } from "../ir/nodes.ts";
 import { binary, mul, select, sum, zero } from "../ir/ops.ts";
 import { type Pass, type Rewrite, rewriteProgram, rewriteScan, type Site } from "./rewrite.ts";
 
 /** Scans along `packed` keep their lengths: the backend leaves padding out. */
 export function lowerMeaning(packed?: Axis): Pass {
-  return (program) => rewriteProgram(program, (graph) => lowerFrom(graph === program.graph ? packed : undefined));
+  return (program) =>
+    isMeant(program.graph)
+      ? rewriteProgram(program, (graph) => lowerFrom(graph === program.graph ? packed : undefined))
+      : program;
+}
+
+/** Whether anything is to be done in a graph or in the bodies of its scans. */
+function isMeant(graph: Graph): boolean {
+  return graph.nodes.some(
+    (node) =>
+      node.kind === "stopGradient" ||
+      (node.kind === "outer" && keepsAxes(node, graph)) ||
+      (node.kind === "scan" && (node.lengths !== undefined || isMeant(node.body.graph))),
+  );
+}
+
+function keepsAxes(node: NodeOf<"outer">, { types }: Graph): boolean {
+  return node.axes.length < types[node.a]!.axes.length;
 }
 
 function lowerFrom(packed: Axis | undefined): Rewrite {
   return (node, _id, site) => {
     if (node.kind === "stopGradient") return site.map(node.x);
-    if (node.kind === "outer" && node.axes.length < site.graph.types[node.a]!.axes.length)
-      return spreadOuter(node, site);
+    if (node.kind === "outer" && keepsAxes(node, site.graph)) return spreadOuter(node, site);
     if (node.kind !== "scan" || node.lengths === undefined) return undefined;
     const scan = rewriteScan(node, site, () => lowerFrom(undefined));
     if (scan.axis === packed) return site.builder.add(scan);

@@ -43,9 +43,10 @@ export function splitBatch(program: Program): SplitProgram | undefined {
     () => undefined,
   );
   if (wholeOutputs.length === 0 && Object.keys(program.updates).length === 0) return { rows, whole: undefined };
+  const indices = new Map(partials.map((id, i) => [id, i]));
   const replace = (id: NodeId): Node | undefined => {
-    const index = partials.indexOf(id);
-    return index < 0 ? undefined : { kind: "input", name: partialName(index), type: graph.types[id]! };
+    const index = indices.get(id);
+    return index === undefined ? undefined : { kind: "input", name: partialName(index), type: graph.types[id]! };
   };
   const whole = extract(graph, wholeOutputs, replace, Object.entries(program.updates));
   return { rows, whole };
