@@ -180,21 +180,45 @@ function orthogonal(rows: number, columns: number, gain: number, random: Random)
   const [count, length] = rows <= columns ? [rows, columns] : [columns, rows];
   const basis: Float64Array[] = [];
   while (basis.length < count) {
-    const vector = Float64Array.from({ length }, () => random.normal());
-    // Twice: once is not enough in finite precision when the vector nearly lies in the span.
-    for (let pass = 0; pass < 2; pass++) {
-      for (const other of basis) {
-        let projection = 0;
-        for (let i = 0; i < length; i++) projection += vector[i]! * other[i]!;
-        for (let i = 0; i < length; i++) vector[i] = vector[i]! - projection * other[i]!;
-      }
-    }
-    const norm = Math.hypot(...vector);
+    const vector = new Float64Array(length);
+    for (let i = 0; i < length; i++) vector[i] = random.normal();
+    const drawn = Math.sqrt(dot(vector, vector));
+    removeProjections(vector, basis);
+    // Once is enough unless the vector nearly lies in the span: what is left of it then consists of rounding errors.
+    if (Math.sqrt(dot(vector, vector)) < 0.1 * drawn) removeProjections(vector, basis);
+    const norm = Math.sqrt(dot(vector, vector));
     if (norm < 1e-8) continue;
-    basis.push(vector.map((value) => value / norm));
+    for (let i = 0; i < length; i++) vector[i] = vector[i]! / norm;
+    basis.push(vector);
   }
-  return Float32Array.from({ length: rows * columns }, (_, i) => {
-    const [row, column] = [Math.floor(i / columns), i % columns];
-    return gain * (rows <= columns ? basis[row]![column]! : basis[column]![row]!);
+  const [along, across] = rows <= columns ? [columns, 1] : [1, columns];
+  const result = new Float32Array(rows * columns);
+  basis.forEach((vector, k) => {
+    for (let i = 0; i < length; i++) result[k * along + i * across] = gain * vector[i]!;
   });
+  return result;
+}
+
+/** Subtracts one projection while the next is being summed: a sum waits for each of its additions, the rest fits in between. */
+function removeProjections(vector: Float64Array, basis: readonly Float64Array[]): void {
+  if (basis.length === 0) return;
+  const length = vector.length;
+  let projection = dot(vector, basis[0]!);
+  for (let k = 0; k < basis.length; k++) {
+    const other = basis[k]!;
+    const next = basis[k + 1] ?? other;
+    let sum = 0;
+    for (let i = 0; i < length; i++) {
+      const value = vector[i]! - projection * other[i]!;
+      vector[i] = value;
+      sum += value * next[i]!;
+    }
+    projection = sum;
+  }
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }
