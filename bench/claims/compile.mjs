@@ -1,38 +1,42 @@
-/** How long does a model of two LSTM layers take to compile, and how large is its module? */
+/** How long does a model of two LSTM layers take to compile, and how large are its modules? */
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { median } from "../statistics.mjs";
-import { atMost, trainingRun } from "./side-by-side.mjs";
+import { compiledModel } from "./compiledModel.mjs";
+import { atMost } from "./side-by-side.mjs";
 
-const point = { cell: "lstm", hidden: 128, depth: 2, batch: 32, time: 1 };
-/** Drawing weights is no compiling: orthogonal ones take longer than all of it. */
-const given = { W: "zeros", R: "zeros" };
+const what = "2-layer LSTM, hidden 128";
+const calls = { train: "first training step", predict: "first prediction" };
 
 export function measure() {
-  const first = make(given);
-  const later = Array.from({ length: 15 }, () => make(given));
-  const drawn = Array.from({ length: 5 }, () => make({ R: "orthogonal" }));
-  const medianOf = (models, field) => median(models.map((model) => model[field]));
-  const all = "training step done";
-  // Each program has a module, made when it is first called.
-  first.model.predict(first.fed);
-  first.model.evaluate(first.fed);
+  const { model, fed } = compiledModel("train");
+  model.predict(fed);
+  model.evaluate(fed);
+  const times = (count, make) => Array.from({ length: count }, make);
   return [
-    atMost(`compile 2-layer LSTM, hidden 128, first model of a process, first ${all}`, first.ready, 60, "ms"),
-    atMost(`compile 2-layer LSTM, hidden 128, later models, first ${all}`, medianOf(later, "ready"), 60, "ms"),
-    atMost("modules of a 2-layer LSTM, hidden 128", first.model.footprint.moduleBytes / 1024, 64, "KiB"),
-    { what: "new Model of a 2-layer LSTM, hidden 128, weights given", value: medianOf(later, "built"), unit: "ms" },
-    {
-      what: "new Model of a 2-layer LSTM, hidden 128, orthogonal weights drawn",
-      value: medianOf(drawn, "built"),
+    ...Object.entries(calls).flatMap(([work, call]) => [
+      atMost(
+        `new model to ${call}, ${what}, first model of a process`,
+        median(times(7, () => inNewProcess(work))),
+        60,
+        "ms",
+      ),
+      atMost(
+        `new model to ${call}, ${what}, later models`,
+        median(times(15, () => compiledModel(work).readyMs)),
+        60,
+        "ms",
+      ),
+    ]),
+    atMost(`modules of a ${what}`, model.footprint.moduleBytes / 1024, 64, "KiB"),
+    ...["zeros", "orthogonal"].map((R) => ({
+      what: `new Model, ${what}, recurrent weights ${R}`,
+      value: median(times(5, () => compiledModel("predict", { W: "zeros", R }).builtMs)),
       unit: "ms",
-    },
+    })),
   ];
 }
 
-function make(initialize) {
-  const start = performance.now();
-  const { model, fed, run } = trainingRun({ ...point, initialize });
-  const built = performance.now();
-  // Sizes that the model has not seen are compiled for at the first call.
-  run();
-  return { model, fed, built: built - start, ready: performance.now() - start };
+function inNewProcess(work) {
+  return Number(execFileSync(process.execPath, [fileURLToPath(new URL("./firstModel.mjs", import.meta.url)), work]));
 }
