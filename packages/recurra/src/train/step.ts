@@ -1,9 +1,23 @@
 /** One training step behind a loss: its gradient, the norm, clipping, and the optimizer's update of every weight. */
 import { gradients } from "../autodiff/gradient.ts";
-import { scalarType } from "../base/shapes.ts";
+import { product, scalarType } from "../base/shapes.ts";
 import { afterGradient, runPasses } from "../compile/pipeline.ts";
 import type { NodeId, Program } from "../ir/nodes.ts";
-import { abs, add, broadcast, div, less, mul, select, sqrt, square, sub, sumAll } from "../trace/operations.ts";
+import {
+  abs,
+  add,
+  broadcast,
+  div,
+  less,
+  mul,
+  reshape,
+  select,
+  sqrt,
+  square,
+  sub,
+  sumAll,
+  sumFeatures,
+} from "../trace/operations.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
 import { type Clipping, clip } from "./clipping.ts";
@@ -111,7 +125,8 @@ function differentiate(program: Program, parameters: readonly ParameterSpec[], w
 }
 
 function updating({ trace, outputs, weights, count, gradients }: Differentiated, training: TrainingOptions): Program {
-  const means = gradients.map((ofSum) => (count === undefined ? ofSum : div(ofSum, count)));
+  const share = count === undefined ? undefined : div(1, count);
+  const means = gradients.map((ofSum) => (share === undefined ? ofSum : mul(ofSum, share)));
   const { norm, updates } = update(trace, weights, means, trace.tensor(outputs["loss"]!), training);
   return { graph: trace.builder.finish(), outputs: { ...outputs, gradientNorm: norm.id }, updates };
 }
@@ -137,9 +152,10 @@ function gathering({ trace, outputs, weights, sum, count, gradients }: Different
 export function applyGathered(shapes: ReadonlyMap<string, readonly number[]>, training: TrainingOptions): Program {
   const trace = new Trace();
   const count = trace.param(gathered.count, [1]);
+  const share = div(1, count);
   const loss = div(trace.param(gathered.loss, [1]), count);
   const weights = new Map([...shapes].map(([name, shape]) => [name, trace.param(name, shape)]));
-  const means = [...shapes].map(([name, shape]) => div(trace.param(gathered.of(name), shape), count));
+  const means = [...shapes].map(([name, shape]) => mul(trace.param(gathered.of(name), shape), share));
   const { norm, updates } = update(trace, weights, means, loss, training);
   const zeros = (shape: readonly number[]) => trace.builder.zeros({ axes: [], shape });
   const empty = [
@@ -163,9 +179,7 @@ function update(
   { optimizer, clipping = {}, averaging = false }: TrainingOptions,
 ): { readonly norm: Tensor; readonly updates: Readonly<Record<string, NodeId>> } {
   // A network may have nothing to train: a reservoir whose readout is fitted in closed form.
-  const norm = sqrt(
-    gradientTensors.map((gradient) => sumAll(square(gradient))).reduce((sum, part) => add(sum, part), trace.literal(0)),
-  );
+  const norm = sqrt(gradientTensors.map(sumOfSquares).reduce((sum, part) => add(sum, part), trace.literal(0)));
   const clipped = clip(gradientTensors, norm, clipping);
   const learningRate = trace.input("learningRate", scalarType);
   const scalars = Object.fromEntries(
@@ -195,6 +209,14 @@ function update(
     }
   });
   return { norm, updates };
+}
+
+/** Of a matrix row by row, and only then of the rows: each row can be computed by itself. Reshaped, the two sums stay two. */
+function sumOfSquares(x: Tensor): Tensor {
+  const squares = square(x);
+  if (squares.type.shape.length < 2) return sumAll(squares);
+  const rows = product(squares.type.shape.slice(0, -1));
+  return sumAll(reshape(sumFeatures(squares), rows));
 }
 
 /** Averages of a gradient that has become 0 shrink for ever; below the normal numbers, where arithmetic is slow, they are 0. */

@@ -120,7 +120,7 @@ class Region {
     this.#leaf = leaf;
     this.#roots = roots;
     this.#used = reachable(graph, roots);
-    this.#schedule = schedule(graph, this.#used);
+    this.#schedule = schedule(graph, this.#used, home === undefined);
     this.#users = new Users(graph, this.#used);
     this.#overwritten = overwritten;
   }
