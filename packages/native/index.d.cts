@@ -39,6 +39,15 @@ export interface Kernels {
     rows: number,
     scratch: number,
   ) => void;
+  /** Numbers [outer, inner, features], from element `from` of the source on, into the memory as [inner, outer, features]. */
+  readonly turnIn: (
+    source: Float32Array,
+    from: number,
+    target: number,
+    outer: number,
+    inner: number,
+    features: number,
+  ) => void;
   /**
    * Takes a program of `encodeLoop` (recurra) and returns its handle: 0, 1, 2, … since the last `clearLoops`. A handle belongs
    * to this binding; another thread that defines the same programs in the same order has the same handles.

@@ -844,6 +844,31 @@ static napi_value callGemm(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* turnIn(source, from, target, outer, inner, features): numbers [outer, inner, features] of a Float32Array, from its element `from`
+ * on, into the memory as [inner, outer, features]. */
+static napi_value callTurnIn(napi_env env, napi_callback_info info) {
+  napi_value given[6];
+  size_t count = 6, length;
+  int32_t v[5] = {0};
+  void *bound, *data;
+  napi_typedarray_type type;
+  napi_get_cb_info(env, info, &count, given, NULL, &bound);
+  Binding *binding = bound;
+  if (count < 6 || napi_get_typedarray_info(env, given[0], &type, &length, &data, NULL, NULL) != napi_ok || type != napi_float32_array)
+    return fail(env, "@recurra/native: turnIn takes a Float32Array");
+  for (int i = 0; i < 5; i++) napi_get_value_int32(env, given[i + 1], &v[i]);
+  const int64_t outer = v[2], inner = v[3], features = v[4];
+  if (outer < 0 || inner < 0 || features < 0 || v[0] < 0 || v[0] + outer * inner * features > (int64_t)length)
+    return fail(env, "@recurra/native: turnIn reads past the end of its source");
+  float *target = matrix(env, binding, v[1], inner, outer * features, outer * features, 1);
+  if (target == NULL) return NULL;
+  const float *from = (const float *)data + v[0];
+  for (int64_t i = 0; i < outer; i++)
+    for (int64_t j = 0; j < inner; j++, from += features)
+      memcpy(target + (j * outer + i) * features, from, features * sizeof(float));
+  return NULL;
+}
+
 static napi_value callOuter(napi_env env, napi_callback_info info) {
   int32_t v[10];
   Binding *binding = arguments(env, info, 10, v);
@@ -990,6 +1015,7 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"pack", callPack},
       {"gemm", callGemm},
       {"outer", callOuter},
+      {"turnIn", callTurnIn},
       {"rebind", callRebind},
       {"defineLoop", callDefineLoop},
       {"runLoop", callRunLoop},

@@ -1,11 +1,11 @@
 /** One program of an executable: planned, emitted and compiled when it is first called, and again for larger sizes. */
-import { emitModule } from "../backends/wasm/emit.ts";
+import { emitModule, exportsOf } from "../backends/wasm/emit.ts";
 import { type Instantiated, instantiate } from "../backends/wasm/instantiate.ts";
 import { UnsupportedError } from "../base/errors.ts";
 import type { Axis, AxisSizes } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { axesOf, type Entry, makeEntry, operationsOf, withPackedSizes } from "./entry.ts";
-import { type BoundKernels, type NativeKernels, nativeImports } from "./native.ts";
+import { type BoundKernels, type NativeKernels, nativeImports, type TurnIn } from "./native.ts";
 import { type Ground, inSegments, type Layout, layOut, type PlacedProgram } from "./placement.ts";
 import type { ThreadPool } from "./threads.ts";
 
@@ -127,6 +127,11 @@ export class CompiledProgram {
     this.#compile(layout);
   }
 
+  /** Copies inputs in, where native kernels do. */
+  get turnIn(): TurnIn | undefined {
+    return this.#bound?.turnIn;
+  }
+
   /** Native kernels look at the memory anew, after it has grown. */
   rebind(): void {
     this.#bound?.rebind();
@@ -139,7 +144,7 @@ export class CompiledProgram {
         module: this.#module!,
         kernels: this.#around.kernels,
         memory: this.#around.memory,
-        programs: [this.#name],
+        programs: this.placed.emitted.flatMap(exportsOf),
         native: this.#around.native?.path,
         loops: this.#loops,
       });

@@ -3,6 +3,7 @@ import { paramsRead, separateConstants } from "../backends/wasm/constants.ts";
 import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
+import { inStages } from "../backends/wasm/stages.ts";
 import { aliveAxis, type Packing, packedAxis } from "../base/packing.ts";
 import {
   type Axis,
@@ -66,7 +67,7 @@ export function makeEntry(program: Program): Entry {
   return {
     prepared,
     rows,
-    whole: wholeProgram === undefined ? undefined : partOf(wholeProgram, undefined),
+    whole: wholeProgram === undefined ? undefined : staged(partOf(wholeProgram, undefined)),
     splits: split !== undefined,
     rowsPerShard: rowsPerShard(largestWeight(part.plan.commands)),
     notPacked: "axis" in choice ? "" : choice.reason,
@@ -79,12 +80,16 @@ export function makeEntry(program: Program): Entry {
 /** `rows` may change parameters itself; `program` is all that a call does. */
 function separate(part: Part, rows: Program, program: Program): Pick<Entry, "rows" | "prepared"> {
   const { once, always, kept } = separateConstants(part.plan, new Set(Object.keys(rows.updates)), "open");
-  const plan = { ...part.plan, commands: once, packed: undefined };
+  const plan = inStages({ ...part.plan, commands: once, packed: undefined });
   const lasts = !paramsRead(plan).some((name) => name in program.updates);
   return {
     rows: { ...part, plan: { ...part.plan, commands: always } },
     prepared: once.length === 0 ? undefined : { plan, kept, lasts },
   };
+}
+
+function staged(part: Part): Part {
+  return { ...part, plan: inStages(part.plan) };
 }
 
 function partOf(program: Program, packing: Packing | undefined): Part {

@@ -2,7 +2,6 @@
 import {
   bestArithmetic,
   createMemory,
-  type Exported,
   growMemory,
   type Instantiated,
   kernels,
@@ -36,7 +35,8 @@ import { type KernelSet, type NativeKernels, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
 import type { Placement, Segments } from "./placement.ts";
 import { orderRows, type ShardOrder } from "./rowOrder.ts";
-import { shardCount, shardRows, sumTree } from "./shards.ts";
+import { shardCount } from "./shards.ts";
+import { isWorthSharing, shardSizes, Team } from "./team.ts";
 import {
   type Numbers,
   type Place,
@@ -122,7 +122,7 @@ export class Executable {
   readonly #mostThreads: number;
   readonly #orders = new Map<string, CalledOrder>();
   /** Of any program: they share the memory. */
-  #turn: Exported | undefined;
+  #turn: Pick<Place, "turn" | "turnIn"> | undefined;
   /** By program and size: whether several threads have been faster than one. */
   readonly #paces = new Map<string, Pace>();
   /** Whose prepared values lie in memory and still follow from the parameters; a program compiled again has another. */
@@ -248,23 +248,23 @@ export class Executable {
     checkSizes(program.axes, sizes);
     program.ensure(sizes);
     const { entry, placement } = program.placed;
-    const { programs, addTo, turn } = program.instance;
-    this.#turn = turn;
+    this.#turn = { turn: program.instance.turn, turnIn: program.turnIn };
     const shards = this.#shards(entry, sizes);
-    this.#prepare(name, program, sizes);
     this.#orderRows(name, entry, shards, sizes, inputs);
+    const { team, done } = this.#team(name, program, shards, sizes);
+    this.#prepare(name, program, team, sizes);
     for (let shard = 0; shard < shards; shard++) this.#feedShard(name, entry, placement, shard, shards, sizes, inputs);
-    this.#runShards(name, entry, placement, shards, sizes);
-    for (const [into, from] of sumTree(entry.whole === undefined ? 1 : shards)) {
-      const at = (shard: number) => placement.shardBase + shard * placement.shardBytes + placement.partials.offset;
-      addTo(at(into), at(from), placement.partials.count);
+    team.rows(name, shards, sizes);
+    if (entry.whole !== undefined) {
+      team.sum(shards);
+      for (const [input, buffer] of Object.entries(entry.whole.plan.inputs)) {
+        if (entry.partials.has(input)) continue;
+        const address = placement.wholeBase + placement.whole[buffer]!;
+        this.#write(entry.whole, placement, buffer, address, input, inputs, sizes);
+      }
+      team.stages(`${name}.whole`, entry.whole.plan, sizes, placement.wholeBase);
     }
-    if (entry.whole === undefined) return;
-    for (const [input, buffer] of Object.entries(entry.whole.plan.inputs)) {
-      if (entry.partials.has(input)) continue;
-      this.#write(entry.whole, placement, buffer, placement.wholeBase + placement.whole[buffer]!, input, inputs, sizes);
-    }
-    programs.get(`${name}.whole`)!(...program.arguments(sizes), placement.arenaBase, placement.wholeBase, 0);
+    done();
   }
 
   /** Threads that would take part in a large call now, the calling one included. */
@@ -320,11 +320,9 @@ export class Executable {
     return this.output(program, name, {})[0]!;
   }
 
-  #prepare(name: string, program: CompiledProgram, sizes: AxisSizes): void {
-    const { instance, placed } = program;
+  #prepare(name: string, { instance, placed }: CompiledProgram, team: Team, sizes: AxisSizes): void {
     const { prepared } = placed.entry;
-    if (prepared !== undefined && this.#prepared !== instance)
-      instance.programs.get(`${name}.prepare`)!(...program.arguments(sizes), placed.placement.arenaBase, 0, 0);
+    if (prepared !== undefined && this.#prepared !== instance) team.stages(`${name}.prepare`, prepared.plan, sizes, 0);
     this.#prepared = prepared?.lasts === true ? instance : undefined;
   }
 
@@ -413,41 +411,21 @@ export class Executable {
     else writeTensor(this.#place(placement, address), given, shard.first * perRow, type, shard.own);
   }
 
-  #runShards(name: string, entry: Entry, placement: Placement, shards: number, sizes: AxisSizes): void {
-    const compiled = this.#known(name);
-    const program = compiled.instance.programs.get(name)!;
-    const { arenaBase, arenaBytes, shardBase, shardBytes } = placement;
-    const operations = this.#operations(name, entry, compiled.sizes(sizes));
-    const ready = operations < fewOperations ? 1 : Math.min(shards, this.#threads(compiled, shards));
-    const pace = ready === 1 ? undefined : this.#paceOf(name, operations);
-    const threads = pace?.next() === true ? ready : 1;
-    const own = () => {
-      for (let shard = 0; shard < shards; shard += threads) {
-        const { first, own: ownSizes } = shardSizes(sizes, shards, shard);
-        program(...compiled.arguments(ownSizes), arenaBase, shardBase + shard * shardBytes, first);
-      }
+  /** The threads of a call; `done` ends its measurement. */
+  #team(name: string, program: CompiledProgram, shards: number, sizes: AxisSizes): { team: Team; done: () => void } {
+    const { entry } = program.placed;
+    const operations = this.#operations(name, entry, program.sizes(sizes));
+    const inEachCall = [entry.prepared?.lasts === false ? entry.prepared.plan : undefined, entry.whole?.plan];
+    const shared = shards > 1 || isWorthSharing(inEachCall);
+    const ready = operations < fewOperations || !shared ? 1 : this.#threads(program);
+    if (ready === 1) return { team: new Team(program, undefined, 1), done: () => undefined };
+    const pace = this.#paceOf(name, operations);
+    const together = pace.next();
+    const started = performance.now();
+    return {
+      team: new Team(program, this.#pool, together ? ready : 1),
+      done: () => pace.record(together, performance.now() - started),
     };
-    const started = pace === undefined ? 0 : performance.now();
-    if (threads === 1 || this.#pool === undefined) {
-      own();
-      pace?.record(false, performance.now() - started);
-      return;
-    }
-    const values = compiled.arguments(sizes);
-    const axes = compiled.moduleAxes.map((axis, i) => ({ axis, size: values[i]! }));
-    const job = {
-      model: compiled.join(this.#pool),
-      program: name,
-      axes,
-      batch: sizes["batch"] ?? 1,
-      shards,
-      arenaBase,
-      arenaBytes,
-      shardBase,
-      shardBytes,
-    };
-    this.#pool.run(job, threads, own);
-    pace?.record(true, performance.now() - started);
   }
 
   /** Sizes of nearly the same work share what is known. */
@@ -461,8 +439,8 @@ export class Executable {
   }
 
   /** One thread while the workers are still compiling. */
-  #threads(program: CompiledProgram, shards: number): number {
-    if (this.#pool === undefined || shards === 1) return 1;
+  #threads(program: CompiledProgram): number {
+    if (this.#pool === undefined) return 1;
     return Math.min(this.#mostThreads, this.#pool.ready(program.join(this.#pool)));
   }
 
@@ -477,7 +455,7 @@ export class Executable {
       floats: (at, length) => this.#floats(at, length),
       address,
       staging: arenaBase,
-      turn: this.#turn!,
+      ...this.#turn!,
     };
   }
 
@@ -495,16 +473,6 @@ interface ShardRows {
   readonly first: number;
   readonly own: AxisSizes;
   readonly order: ShardOrder | undefined;
-}
-
-function shardSizes(
-  sizes: AxisSizes,
-  shards: number,
-  shard: number,
-): { readonly first: number; readonly own: AxisSizes } {
-  if (shards === 1) return { first: 0, own: sizes };
-  const { first, rows } = shardRows(sizes["batch"] ?? 1, shards, shard);
-  return { first, own: { ...sizes, batch: rows } };
 }
 
 function checkLimit(limit: number): void {

@@ -7,10 +7,21 @@ export interface BoundKernels {
   readonly gemm: WebAssembly.ImportValue;
   readonly outer: WebAssembly.ImportValue;
   readonly runLoop: WebAssembly.ImportValue;
+  /** Numbers [outer, inner, features], from element `from` of the source on, into the memory as [inner, outer, features]. */
+  readonly turnIn: TurnIn;
   readonly defineLoop: (program: Int32Array) => number;
   readonly clearLoops: () => void;
   readonly rebind: () => void;
 }
+
+export type TurnIn = (
+  source: Float32Array,
+  from: number,
+  target: number,
+  outer: number,
+  inner: number,
+  features: number,
+) => void;
 
 interface NativePackage {
   load(): { bind(memory: WebAssembly.Memory): BoundKernels; lanes(): number; selected(): string } | undefined;

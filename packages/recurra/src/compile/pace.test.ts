@@ -28,6 +28,12 @@ describe("pace", () => {
     expect(togetherOf(pace, 1000, 1, 0.6)).toBeGreaterThan(980);
   });
 
+  it("soon takes back a choice that was made while the machine was busy with something else", () => {
+    const pace = new Pace();
+    togetherOf(pace, 6, 1, 3);
+    expect(togetherOf(pace, 100, 1, 0.6)).toBeGreaterThan(85);
+  });
+
   it("is not misled by one slow call", () => {
     const pace = new Pace();
     togetherOf(pace, 100, 2, 1);

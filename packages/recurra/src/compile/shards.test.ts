@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { largestShard, mostShards, rowsPerShard, shardCount, shardRows, sumTree } from "./shards.ts";
+import { largestShard, mostShards, rowsPerShard, shardCount, shardRows } from "./shards.ts";
 
 const small = rowsPerShard(64 * 256);
 const large = rowsPerShard(1024 * 4096);
@@ -42,18 +42,6 @@ describe("shards", () => {
       expect(largestShard(capacity, rowsEach), `capacity ${capacity}`).toBeLessThanOrEqual(
         Math.max(largest, 2 * rowsEach),
       );
-    }
-  });
-
-  it("adds every shard into the first exactly once", () => {
-    for (let count = 1; count <= mostShards; count++) {
-      const sums = Array.from({ length: count }, (_, i) => new Set([i]));
-      for (const [into, from] of sumTree(count))
-        for (const shard of sums[from]!) {
-          expect(sums[into]!.has(shard)).toBe(false);
-          sums[into]!.add(shard);
-        }
-      expect(sums[0]!.size).toBe(count);
     }
   });
 });

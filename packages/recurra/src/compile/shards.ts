@@ -47,12 +47,3 @@ export function largestShard(batch: number, rows: number): number {
   }
   return Math.max(largest, Math.ceil(batch / shardCount(batch, rows)));
 }
-
-/** Pairs to add, in order: the second into the first. Everything ends in shard 0. */
-export function sumTree(count: number): readonly (readonly [number, number])[] {
-  const pairs: [number, number][] = [];
-  for (let stride = 1; stride < count; stride *= 2) {
-    for (let shard = 0; shard + stride < count; shard += 2 * stride) pairs.push([shard, shard + stride]);
-  }
-  return pairs;
-}

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ModuleAssembler } from "../backends/wasm/assembler.ts";
 import { createMemory, instantiate, kernels } from "../backends/wasm/instantiate.ts";
 import type { TensorType } from "../base/shapes.ts";
+import { nativeKernels, type TurnIn } from "./native.ts";
 import { type Place, readTensor, stagingBytes, writeTensor } from "./tensors.ts";
 
 const memory = createMemory(65536, false);
@@ -9,9 +10,12 @@ const empty = new WebAssembly.Module(new ModuleAssembler().finish());
 const { turn } = instantiate(empty, memory, kernels("plain", false));
 const address = 4096;
 
-function placeIn(): Place {
+const bound = nativeKernels()?.bind(memory);
+
+function placeIn(turnIn?: TurnIn): Place {
   new Float32Array(memory.buffer).fill(-7);
-  return { floats: (at, length) => new Float32Array(memory.buffer, at, length), address, staging: 32768, turn };
+  const floats = (at: number, length: number) => new Float32Array(memory.buffer, at, length);
+  return { floats, address, staging: 32768, turn, turnIn };
 }
 
 describe("tensors", () => {
@@ -22,6 +26,7 @@ describe("tensors", () => {
     [4, 1, 16],
     [2, 3, 3],
     [0, 3, 2],
+    [2, 5, 37],
   ] as const) {
     it(`lie time outermost and come back: batch ${batch}, time ${time}, ${features} features`, () => {
       const type: TensorType = { axes: ["batch", "time"], shape: [features] };
@@ -37,6 +42,12 @@ describe("tensors", () => {
       expect([...place.floats(address, count)]).toEqual(inMemory);
       const guards = [address - 4, address + 4 * count, place.staging - 4, place.staging + stagingBytes(type, sizes)];
       expect(guards.map((at) => place.floats(at, 1)[0])).toEqual([-7, -7, -7, -7]);
+      if (bound !== undefined) {
+        const other = placeIn(bound.turnIn);
+        writeTensor(other, given, 2, type, sizes);
+        expect([...other.floats(address, count)]).toEqual(inMemory);
+        expect(guards.map((at) => other.floats(at, 1)[0])).toEqual([-7, -7, -7, -7]);
+      }
       const back = new Float32Array(count + 3).fill(-1);
       readTensor(place, back, 3, type, sizes);
       expect([...back]).toEqual([-1, -1, -1, ...given.slice(2)]);

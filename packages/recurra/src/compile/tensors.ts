@@ -1,5 +1,6 @@
 /** Between the callers' order of numbers, [batch, time, features], and the memory's, in which the last axis is outermost. */
 import { type AxisSizes, elementCount, product, sizeOf, type TensorType } from "../base/shapes.ts";
+import type { TurnIn } from "./native.ts";
 import type { ShardOrder } from "./rowOrder.ts";
 
 /** Numbers in the order of the printed type: [batch, time, features]. */
@@ -14,18 +15,26 @@ export interface Place {
   readonly staging: number;
   /** Turns [outer, inner, features] at the first address into [inner, outer, features] at the second. */
   readonly turn: (from: number, to: number, outer: number, inner: number, features: number) => void;
+  /** The same from an array of the caller's, from one of its elements on; undefined where there are no native kernels. */
+  readonly turnIn: TurnIn | undefined;
 }
 
 /** Writes `source` from its element `from` on. */
 export function writeTensor(place: Place, source: Numbers, from: number, type: TensorType, sizes: AxisSizes): void {
-  const { floats, address, staging, turn } = place;
+  const { floats, address, staging, turn, turnIn } = place;
   const count = elementCount(type, sizes);
   const target = floats(address, count);
   if (type.axes.length < 2) target.set(run(source, from, count));
   else if (type.axes.length === 2) {
+    const [outer, inner] = [sizeOf(type.axes[0]!, sizes), sizeOf(type.axes[1]!, sizes)];
+    const features = product(type.shape);
+    if (turnIn !== undefined && source instanceof Float32Array) {
+      turnIn(source, from, address, outer, inner, features);
+      return;
+    }
     // One copy of all, then the module turns it: row by row from JavaScript took over 4 % of a training step at hidden size 128.
     floats(staging, count).set(run(source, from, count));
-    turn(staging, address, sizeOf(type.axes[0]!, sizes), sizeOf(type.axes[1]!, sizes), product(type.shape));
+    turn(staging, address, outer, inner, features);
   } else {
     eachRow(type, sizes, (inCallers, inMemory, features) => {
       for (let i = 0; i < features; i++) target[inMemory + i] = source[from + inCallers + i]!;

@@ -2,20 +2,28 @@
  * Threads: workers that wait on shared memory for work, one call each per batch, no message per step. Absent where memory cannot be
  * shared (a page without cross-origin isolation), where there is one processor, or where RECURRA_THREADS=1 says so.
  */
-import type { Axis } from "../base/shapes.ts";
 
-/** What a thread needs to compute its shards of one program. Addresses in bytes. */
+/**
+ * What threads do together. Addresses in bytes; `sizes` in the order of the program's arguments, those of the whole batch.
+ *
+ *     rows   shard i and every `threads`th behind it:  batchAt (the place of the batch in sizes), batch, shards, arenaBase, arenaBytes,
+ *            shardBase, shardBytes, ...sizes
+ *     part   part i of a stage:                        ...its arguments, without part and parts
+ *     sum    part i of the sum over shards:            address of the first, bytes to the next, floats, shards
+ */
 export interface Job {
   readonly model: number;
-  readonly program: string;
-  /** In the order of the program's arguments; the batch axis holds the whole batch. */
-  readonly axes: readonly { readonly axis: Axis; readonly size: number }[];
-  readonly batch: number;
-  readonly shards: number;
-  readonly arenaBase: number;
-  readonly arenaBytes: number;
-  readonly shardBase: number;
-  readonly shardBytes: number;
+  readonly kind: "rows" | "part" | "sum";
+  /** An export of the model's module; a sum needs none. */
+  readonly program: string | undefined;
+  readonly numbers: readonly number[];
+}
+
+const kinds = ["rows", "part", "sum"] as const;
+
+/** Where part i of `count` floats begins, in whole cache lines; `count` is a multiple of 16. */
+export function partOf(count: number, part: number, parts: number): number {
+  return Math.floor(((count / 16) * part) / parts) * 16;
 }
 
 /** Compiled code and its memory, sent to a worker once. */
@@ -37,7 +45,7 @@ export interface ThreadPool {
   unregister(model: number): void;
   /** How many threads can take part in a job of this model now, the calling one included. */
   ready(model: number): number;
-  /** Lets `threads` − 1 workers compute shards 1, 2, … of every `threads`, while `own` computes shards 0, threads, … here. */
+  /** Lets `threads` − 1 workers do parts 1, 2, … of a job, while `own` does part 0 here. */
   run(job: Job, threads: number, own: () => void): void;
 }
 
@@ -47,9 +55,11 @@ const remaining = 1;
 const threadsWord = 2;
 const modelWord = 3;
 const programWord = 4;
-const numbersWord = 5;
-const mailWord = 24;
-const readyWord = 25;
+const kindWord = 5;
+const countWord = 6;
+const numbersWord = 7;
+const mailWord = 30;
+const readyWord = 31;
 const jobWord = 500;
 const controlWords = 512;
 /** Turns of the waiting loop before a thread goes to sleep: 200 to 400 microseconds, longer than JavaScript takes between two steps. */
@@ -109,21 +119,10 @@ function createPool(): ThreadPool | undefined {
     run(job, threads, own) {
       control[threadsWord] = threads;
       control[modelWord] = job.model;
-      control[programWord] = models.get(job.model)!.indexOf(job.program);
-      const sizes = job.axes.map(({ size }) => size);
-      const batchAt = job.axes.findIndex(({ axis }) => axis === "batch");
-      const numbers = [
-        sizes.length,
-        batchAt,
-        job.batch,
-        job.shards,
-        job.arenaBase,
-        job.arenaBytes,
-        job.shardBase,
-        job.shardBytes,
-        ...sizes,
-      ];
-      for (const [i, value] of numbers.entries()) control[numbersWord + i] = value;
+      control[kindWord] = kinds.indexOf(job.kind);
+      control[programWord] = job.program === undefined ? 0 : models.get(job.model)!.indexOf(job.program);
+      control[countWord] = job.numbers.length;
+      for (let i = 0; i < job.numbers.length; i++) control[numbersWord + i] = job.numbers[i]!;
       Atomics.add(control, jobWord, 1);
       Atomics.store(control, remaining, threads - 1);
       wake();
@@ -144,7 +143,7 @@ function createPool(): ThreadPool | undefined {
 
 /**
  * The whole code of a worker, turned into text: it may use nothing from outside. `listen` hands over messages.
- * Words as above: 0 generation, 1 remaining, 2 threads, 3 model, 4 program, 5 … numbers, 24 mail, 25 … ready, 500 job.
+ * Words as above: 0 generation, 1 remaining, 2 threads, 3 model, 4 program, 5 kind, 6 count, 7 … numbers, 30 mail, 31 … ready, 500 job.
  */
 function workerMain(
   control: Int32Array,
@@ -162,25 +161,15 @@ function workerMain(
   ) => void,
   load: ((path: string) => unknown) | undefined,
 ): void {
-  const models = new Map<number, ((...numbers: number[]) => void)[]>();
+  type Run = (...numbers: number[]) => void;
+  const models = new Map<number, { readonly programs: readonly Run[]; readonly sum: Run }>();
   let seen = Atomics.load(control, 0);
   let received = 0;
   let done = Atomics.load(control, 500);
-  const work = () => {
-    const program = models.get(control[3]!)![control[4]!]!;
-    const threads = control[2]!;
-    const numbers = Array.from(control.subarray(5, 24));
-    const [count, batchAt, batch, shards, arenaBase, arenaBytes, shardBase, shardBytes] = numbers as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const sizes = numbers.slice(8, 8 + count);
+  const rows = (program: Run, threads: number, numbers: readonly number[]) => {
+    type Rows = readonly [number, number, number, number, number, number, number];
+    const [batchAt, batch, shards, arenaBase, arenaBytes, shardBase, shardBytes] = numbers as unknown as Rows;
+    const sizes = numbers.slice(7);
     for (let shard = index; shard < shards; shard += threads) {
       const size = Math.floor(batch / shards);
       const larger = batch % shards;
@@ -188,12 +177,25 @@ function workerMain(
       const first = shard * size + Math.min(shard, larger);
       program(...sizes, arenaBase + index * arenaBytes, shardBase + shard * shardBytes, first);
     }
+  };
+  const work = () => {
+    const { programs, sum } = models.get(control[3]!)!;
+    const threads = control[2]!;
+    const numbers = Array.from(control.subarray(7, 7 + control[6]!));
+    const program = programs[control[4]!]!;
+    if (control[5] === 0) rows(program, threads, numbers);
+    else if (control[5] === 1) program(...numbers, index, threads);
+    else {
+      const [address, stride, count, shards] = numbers as [number, number, number, number];
+      const at = (part: number) => Math.floor(((count / 16) * part) / threads) * 16;
+      sum(address, stride, at(index), at(index + 1), shards);
+    }
     if (Atomics.sub(control, 1, 1) === 1) Atomics.notify(control, 1);
   };
   const wait = () => {
     for (;;) {
       // Messages arrive only when the worker goes back to its event loop; two of them may have been sent before one wake-up was seen.
-      if (Atomics.load(control, 24) !== received) return;
+      if (Atomics.load(control, 30) !== received) return;
       let turns = 0;
       while (Atomics.load(control, 0) === seen) {
         if (++turns < 50_000) continue;
@@ -227,11 +229,8 @@ function workerMain(
       const other = native === undefined ? {} : bindNative(native, memory, loops ?? []);
       const imports = { env: { memory }, kernels: { ...own, ...other } } as WebAssembly.Imports; // Functions of numbers, all of them.
       const { exports } = new WebAssembly.Instance(module, imports);
-      models.set(
-        model,
-        programs.map((name) => exports[name] as (...numbers: number[]) => void),
-      );
-      Atomics.store(control, 25 + index - 1, model);
+      models.set(model, { programs: programs.map((name) => exports[name] as Run), sum: own["sumShards"] as Run });
+      Atomics.store(control, 31 + index - 1, model);
     }
     wait();
   });

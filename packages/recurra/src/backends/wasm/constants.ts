@@ -71,12 +71,13 @@ function hasRunTimeSize(command: Command): boolean {
   }
 }
 
-interface Touched {
+export interface Touched {
   readonly reads: readonly BufferId[];
   readonly writes: readonly BufferId[];
 }
 
-function touchedBy(command: Command): Touched {
+/** The buffers of a command. */
+export function touchedBy(command: Command): Touched {
   const of = (...accesses: readonly Access[]) => accesses.map(({ buffer }) => buffer);
   switch (command.kind) {
     case "loop":

@@ -1,9 +1,10 @@
 /** From plans to one WebAssembly module: a function per loop, and one exported function per program. */
+import { InternalError } from "../../base/errors.ts";
 import { aliveAxis, packedAxis, stepsAxis } from "../../base/packing.ts";
 import { type Axis, segmentLength } from "../../base/shapes.ts";
 import { type EmitContext, isSegments, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
-import { emitLoop } from "./emitLoop.ts";
+import { emitLoop, type LoopPart, pushPartStart } from "./emitLoop.ts";
 import { encodeLoop, fewestElements } from "./encodeLoop.ts";
 import {
   type Access,
@@ -20,7 +21,8 @@ import {
 export interface ProgramToEmit {
   /**
    * The export's name. Its arguments are the sizes of `axes`, in that order, then the addresses of the arena (temporaries) and of
-   * the shard (inputs and outputs) that the call works in, and the position of its first row in the whole batch.
+   * the shard (inputs and outputs) that the call works in, and the position of its first row in the whole batch. A plan in stages has
+   * an export for each, NAME.0, NAME.1, …, which take two arguments more: which part, and of how many.
    */
   readonly name: string;
   readonly plan: Plan;
@@ -95,7 +97,6 @@ export function emitModule(
       packed: plan.packed,
       firstRow,
     };
-    const loops = emitLoops(context, plan.commands, []);
     const site: NativeSite = {
       axes: sizes,
       arena,
@@ -116,21 +117,102 @@ export function emitModule(
         return encoded === undefined ? undefined : native.push(encoded) - 1;
       },
     };
-    module.function(name, i32s(axes.length + 3), (code) => {
+    const enter = (code: Code) => {
       for (const [i, axis] of axes.entries()) code.get(code.parameter(i)).setGlobal(globals.get(axis)!);
       for (const [i, global] of [arena, shard, firstRow].entries())
         code.get(code.parameter(axes.length + i)).setGlobal(global);
-      if (plan.packed !== undefined) {
-        const { axis, steps } = plan.packed;
-        [packedAxis(axis), stepsAxis(axis)].forEach((name, i) => {
-          pushBuffer(code, context, steps, 4 * i);
-          code.i32Load(0).setGlobal(globals.get(name)!);
-        });
-      }
-      emitCommands(code, context, kernels, { functions: loops, site }, plan.commands, []);
+      if (plan.packed === undefined) return;
+      const { axis, steps } = plan.packed;
+      [packedAxis(axis), stepsAxis(axis)].forEach((name, i) => {
+        pushBuffer(code, context, steps, 4 * i);
+        code.i32Load(0).setGlobal(globals.get(name)!);
+      });
+    };
+    if (plan.stages === undefined) {
+      const loops = emitLoops(context, plan.commands, []);
+      module.function(name, i32s(axes.length + 3), (code) => {
+        enter(code);
+        emitCommands(code, context, kernels, { functions: loops, site }, plan.commands, []);
+      });
+    }
+    plan.stages?.forEach(({ together, commands }, i) => {
+      const loops = together ? emitParts(context, commands) : emitLoops(context, commands, []);
+      module.function(stageName(name, i), i32s(axes.length + 5), (code) => {
+        enter(code);
+        if (!together) emitCommands(code, context, kernels, { functions: loops, site }, commands, []);
+        else {
+          const part = { part: code.parameter(axes.length + 3), parts: code.parameter(axes.length + 4) };
+          for (const command of commands) emitPart(code, context, kernels, loops, command, part);
+        }
+      });
     });
   }
   return { bytes: module.finish(), loops: native };
+}
+
+/** The names under which a program is exported. */
+export function exportsOf({ name, plan }: ProgramToEmit): readonly string[] {
+  return plan.stages?.map((_, i) => stageName(name, i)) ?? [name];
+}
+
+/** The export of a stage. */
+export function stageName(program: string, stage: number): string {
+  return `${program}.${stage}`;
+}
+
+/** Loops that take which part, and of how many. */
+function emitParts(context: EmitContext, commands: readonly Command[]): LoopFunctions {
+  return new Map(
+    commands.flatMap((command) => {
+      if (command.kind !== "loop") return [];
+      const index = context.module.function(undefined, i32s(2), (code) => {
+        const part = { part: code.parameter(0), parts: code.parameter(1) };
+        emitLoop(code, context, command, new Map(), part);
+      });
+      return [[command, index] as const];
+    }),
+  );
+}
+
+/** Columns that weights are cut at when they are packed: whole panels of all kernels. */
+const packUnit = 64;
+
+function emitPart(
+  code: Code,
+  context: EmitContext,
+  kernels: Kernels,
+  functions: LoopFunctions,
+  command: Command,
+  part: LoopPart,
+): void {
+  if (command.kind === "loop") {
+    code.get(part.part).get(part.parts).call(functions.get(command)!);
+    return;
+  }
+  if (command.kind !== "pack") throw new InternalError(`a ${command.kind} cannot be shared between threads`);
+  const { source, rowStride, columnStride, target, k, n } = command;
+  const [first, end] = [code.local(i32), code.local(i32)];
+  pushPartStart(code, part, n, packUnit);
+  code.set(first);
+  pushPartStart(code, part, n, packUnit, true);
+  code.set(end);
+  pushAddress(code, context, source, new Map());
+  code
+    .get(first)
+    .i32(4 * columnStride)
+    .do("i32.mul", "i32.add")
+    .i32(rowStride)
+    .i32(columnStride);
+  pushBuffer(code, context, target);
+  code
+    .get(first)
+    .i32(4 * k)
+    .do("i32.mul", "i32.add")
+    .i32(k)
+    .get(end)
+    .get(first)
+    .do("i32.sub")
+    .call(kernels.pack);
 }
 
 /** The axes that scans cut into segments. */

@@ -32,9 +32,39 @@ interface Pointer {
   readonly levels: Local[];
 }
 
-export function emitLoop(code: Code, context: EmitContext, loop: Loop, steps: ReadonlyMap<Axis, Local>): void {
-  new LoopEmitter(code, context, loop, steps).emit();
+/** Of a loop: the part of this number among so many. */
+export interface LoopPart {
+  readonly part: Local;
+  readonly parts: Local;
 }
+
+/** `part`: only this part of the outermost dimension, which has a constant size. */
+export function emitLoop(
+  code: Code,
+  context: EmitContext,
+  loop: Loop,
+  steps: ReadonlyMap<Axis, Local>,
+  part?: LoopPart,
+): void {
+  new LoopEmitter(code, context, loop, steps, part).emit();
+}
+
+/** Leaves on the stack where a part of `count` elements, cut at multiples of `unit`, begins; for `next` where it ends. */
+export function pushPartStart(code: Code, { part, parts }: LoopPart, count: number, unit: number, next = false): void {
+  const start = code.local(i32);
+  code.get(part);
+  if (next) code.i32(1).do("i32.add");
+  code
+    .i32(Math.ceil(count / unit))
+    .do("i32.mul")
+    .get(parts)
+    .do("i32.div_u");
+  code.i32(unit).do("i32.mul").tee(start).i32(count).do("i32.ge_s");
+  code.if(() => code.i32(count).set(start)).get(start);
+}
+
+/** Elements of a part are whole cache lines. */
+const partUnit = 16;
 
 class LoopEmitter {
   readonly #code: Code;
@@ -48,8 +78,18 @@ class LoopEmitter {
   readonly #indices = new Map<Dim, Local>();
   readonly #values: Local[];
   readonly #sums: Local[];
+  readonly #part: LoopPart | undefined;
+  /** How much of the outermost dimension this part has. */
+  #partCount: Local | undefined;
 
-  constructor(code: Code, context: EmitContext, loop: Loop, steps: ReadonlyMap<Axis, Local>) {
+  constructor(
+    code: Code,
+    context: EmitContext,
+    loop: Loop,
+    steps: ReadonlyMap<Axis, Local>,
+    part: LoopPart | undefined,
+  ) {
+    this.#part = part;
     this.#code = code;
     this.#context = context;
     this.#loop = loop;
@@ -68,6 +108,7 @@ class LoopEmitter {
       if (pointer.base !== undefined) this.#code.getGlobal(pointer.base).do("i32.add");
       this.#code.set(pointer.levels[0]!);
     }
+    if (this.#part !== undefined) this.#partCount = this.#enterPart(this.#part);
     for (const index of this.#indices.values()) this.#code.i32(0).set(index);
     this.#loop.ops.forEach((op, ref) => {
       if (op.kind === "literal") this.#code.f32x4(op.value).set(this.#values[ref]!);
@@ -79,6 +120,24 @@ class LoopEmitter {
     this.#level(0);
   }
 
+  /** Moves all pointers to where the part begins. */
+  #enterPart(part: LoopPart): Local {
+    const code = this.#code;
+    const [first, count] = [code.local(i32), code.local(i32)];
+    const { name, size: outer } = this.#dims[0]!;
+    const unit = this.#dims.length === 1 ? partUnit : 1;
+    pushPartStart(code, part, outer.coefficient, unit);
+    code.set(first);
+    pushPartStart(code, part, outer.coefficient, unit, true);
+    code.get(first).do("i32.sub").set(count);
+    for (const { levels, strides } of this.#pointers) {
+      code.get(levels[0]!).get(first);
+      this.#pushSize(times(strides[name] ?? none, size(4)));
+      code.do("i32.mul", "i32.add").set(levels[0]!);
+    }
+    return count;
+  }
+
   #level(level: number): void {
     if (level >= this.#dims.length - 1) {
       this.#row(level);
@@ -86,7 +145,7 @@ class LoopEmitter {
     }
     const dim = this.#dims[level]!;
     const counter = this.#code.local(i32);
-    this.#pushSize(dim.size);
+    this.#pushCount(level, dim.size);
     this.#code.set(counter);
     const index = this.#indices.get(dim.name);
     if (index !== undefined) this.#code.i32(0).set(index);
@@ -158,12 +217,12 @@ class LoopEmitter {
       push();
       code.set(counter).times(counter, () => body(lanes));
     };
-    const known = count.axes.length === 0 ? count.coefficient : undefined;
+    const known = count.axes.length === 0 && !this.#isPart(level) ? count.coefficient : undefined;
     if (vectorizable) {
       repeat(
         known === undefined ? undefined : known >> 2,
         () => {
-          this.#pushSize(count);
+          this.#pushCount(level, count);
           code.i32(2).do("i32.shr_u");
         },
         "full",
@@ -171,16 +230,25 @@ class LoopEmitter {
       repeat(
         known === undefined ? undefined : known & 3,
         () => {
-          this.#pushSize(count);
+          this.#pushCount(level, count);
           code.i32(3).do("i32.and");
         },
         "one",
       );
-    } else repeat(known, () => this.#pushSize(count), "one");
+    } else repeat(known, () => this.#pushCount(level, count), "one");
 
     for (const { op, access, sum, register, carried } of reductions) {
       if (register) this.#finishReduction(sum, op, access, level, carried);
     }
+  }
+
+  #isPart(level: number): boolean {
+    return level === 0 && this.#partCount !== undefined;
+  }
+
+  #pushCount(level: number, count: Size): void {
+    if (level === 0 && this.#partCount !== undefined) this.#code.get(this.#partCount);
+    else this.#pushSize(count);
   }
 
   #operate(op: Exclude<LoopOp, { kind: "load" }>, ref: Ref, innermost: Dim | undefined): void {

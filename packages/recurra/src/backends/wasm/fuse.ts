@@ -131,7 +131,10 @@ function connectedParts(graph: Graph, used: ReadonlySet<NodeId>): (id: NodeId) =
     const node = graph.nodes[id]!;
     for (const operand of operands(node)) {
       if (isFree(graph, operand) || !sameType(graph.types[operand]!, space)) continue;
-      const [own, other] = [partOf(id), partOf(node.kind === "reduce" ? viewed(graph, operand) : operand)];
+      const read = node.kind === "reduce" ? viewed(graph, operand) : operand;
+      // A sum has the space of what it adds up.
+      if (!sameType(fusedSpace(graph, read) ?? space, space)) continue;
+      const [own, other] = [partOf(id), partOf(read)];
       if (own !== other) parents[other] = own;
     }
   }

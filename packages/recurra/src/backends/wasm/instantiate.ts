@@ -79,8 +79,8 @@ export type Exported = (...numbers: readonly number[]) => void;
 
 export interface Instantiated {
   readonly programs: ReadonlyMap<string, Exported>;
-  /** Adds `count` floats at the second address to those at the first. */
-  readonly addTo: Exported;
+  /** Adds up the shards: address of the first one's numbers, bytes to the next, first element, end, how many shards. */
+  readonly sumShards: Exported;
   /** Numbers at the first address, [outer, inner, features], to the second as [inner, outer, features]. Then the three sizes. */
   readonly turn: Exported;
 }
@@ -99,6 +99,6 @@ export function instantiate(
   });
   // The modules export functions of numbers and nothing else.
   const programs = new Map(Object.entries(instance.exports) as [string, Exported][]);
-  const { addTo, turn } = kernelInstance.exports as Record<string, Exported>;
-  return { programs, addTo: addTo!, turn: turn! };
+  const { sumShards, turn } = kernelInstance.exports as Record<string, Exported>;
+  return { programs, sumShards: sumShards!, turn: turn! };
 }

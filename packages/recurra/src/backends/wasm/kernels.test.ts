@@ -16,6 +16,7 @@ interface Exports {
   ) => void;
   readonly gemm: (...values: number[]) => void;
   readonly outer: (...values: number[]) => void;
+  readonly sumShards: (base: number, stride: number, first: number, end: number, shards: number) => void;
 }
 
 /** Floats on either side of every buffer, which no kernel may touch. */
@@ -214,6 +215,28 @@ describe.each(arithmetics)("with %s multiply-adds", (arithmetic) => {
         }
         if (wrong > 0) expect.fail(`m ${m}, n ${n}, rows ${rows}: ${wrong} elements are wrong or written outside`);
       }
+    }
+  });
+});
+
+describe("sumShards", () => {
+  it.each([1, 2, 4, 8])("adds %i shards in a tree, part by part as whole", (shards) => {
+    const arena = new Arena("plain");
+    const random = createRandom(shards);
+    for (const count of [0, 16, 1024, 1040, 3000 - 8]) {
+      arena.clear();
+      const bases = Array.from({ length: shards }, () => arena.add(count, () => random.normal()));
+      const stride = 4 * ((bases[1] ?? 0) - bases[0]!);
+      let level = bases.map((base) => arena.floats.slice(base, base + count));
+      while (level.length > 1)
+        level = Array.from({ length: level.length / 2 }, (_, i) =>
+          level[2 * i]!.map((value, at) => Math.fround(value + level[2 * i + 1]![at]!)),
+        );
+      const middle = Math.floor(count / 48) * 16;
+      arena.exports.sumShards(4 * bases[0]!, stride, 0, middle, shards);
+      arena.exports.sumShards(4 * bases[0]!, stride, middle, count, shards);
+      expect([...arena.floats.subarray(bases[0]!, bases[0]! + count)]).toEqual([...level[0]!]);
+      expect(arena.trespasses()).toEqual([]);
     }
   });
 });

@@ -8,7 +8,7 @@
  *
  * tile.ts multiplies tiles, products.ts whole matrices.
  */
-import { type Code, i32, type Local, ModuleAssembler } from "./assembler.ts";
+import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler } from "./assembler.ts";
 import { addProducts, blockDepth, longestRows, parameters, toBytes } from "./products.ts";
 import { type Arithmetic, panelWidth } from "./tile.ts";
 import { writeTurn } from "./turn.ts";
@@ -34,7 +34,8 @@ export function outerScratchSize(m: number, n: number): number {
  * - `pack(source, rowStride, columnStride, target, k, n)`
  * - `gemm(a, aRow, aColumn, packed, c, cRow, m, n, k, accumulate)`: C (+)= A·B
  * - `outer(a, aRow, b, bRow, c, cRow, m, n, rows, scratch)`: C = Σ over rows of aᵀ b; scratch holds outerScratchSize(m, n)
- * - `addTo(target, source, count)`: target += source; count is a multiple of 4
+ * - `sumShards(base, stride, first, end, shards)`: elements first … end − 1, counted from base, of all shards, `stride` bytes apart,
+ *   added up in shard 0: in a tree of fixed shape, shards being a power of two. Both bounds are multiples of 4.
  * - `turn`: between the callers' order of axes and the memory's (turn.ts)
  *
  * `arithmetic` undefined: without the products, where native kernels take their place.
@@ -45,7 +46,8 @@ export function kernelModule(arithmetic: Arithmetic | undefined, shared = false)
     const pack = module.function("pack", parameters(6), writePack);
     addProducts(module, arithmetic, pack);
   }
-  module.function("addTo", parameters(3), writeAddTo);
+  const addTo = module.function(undefined, parameters(3), writeAddTo);
+  module.function("sumShards", parameters(5), (code) => writeSumShards(code, addTo));
   module.function("turn", parameters(5), writeTurn);
   return module.finish();
 }
@@ -74,6 +76,47 @@ function writeAddTo(code: Code): void {
     code.advance(target, 16).advance(source, 16);
   });
 }
+
+/** Floats of a block: those of all shards stay in the first-level cache. */
+const sumBlock = 1024;
+
+/** Block by block: for strides 1, 2, 4, … the parts of shards i and i + stride are added, for every second i of that stride. */
+function writeSumShards(code: Code, addTo: FunctionIndex): void {
+  const [base, stride, first, end, shards] = [0, 1, 2, 3, 4].map((i) => code.parameter(i)) as Five;
+  const [blocks, count, between, pairs, at] = [0, 1, 2, 3, 4].map(() => code.local(i32)) as Five;
+  code
+    .get(end)
+    .get(first)
+    .do("i32.sub")
+    .i32(sumBlock - 1)
+    .do("i32.add")
+    .i32(sumBlock)
+    .do("i32.div_u")
+    .set(blocks);
+  code.get(first).i32(2).do("i32.shl").get(base).do("i32.add").set(base);
+  code.times(blocks, () => {
+    code.get(end).get(first).do("i32.sub").set(count);
+    code.get(count).i32(sumBlock).do("i32.ge_s");
+    code.if(() => code.i32(sumBlock).set(count));
+    code.get(stride).set(between).get(shards).i32(1).do("i32.shr_u").set(pairs);
+    code.get(pairs).i32(0).do("i32.gt_s");
+    code.if(() => {
+      code.loop(() => {
+        const pair = code.local(i32);
+        code.get(base).set(at).get(pairs).set(pair);
+        code.times(pair, () => {
+          code.get(at).get(at).get(between).do("i32.add").get(count).call(addTo);
+          code.get(between).i32(1).do("i32.shl").get(at).do("i32.add").set(at);
+        });
+        code.get(between).i32(1).do("i32.shl").set(between);
+        code.get(pairs).i32(1).do("i32.shr_u").tee(pairs).continueIf();
+      });
+    });
+    code.advance(base, 4 * sumBlock).advance(first, sumBlock);
+  });
+}
+
+type Five = [Local, Local, Local, Local, Local];
 
 function writePack(code: Code): void {
   const [source, rowStride, columnStride, target, k, n] = Array.from({ length: 6 }, (_, i) => code.parameter(i)) as [

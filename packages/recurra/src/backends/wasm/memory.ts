@@ -1,6 +1,6 @@
 /** The arena: an address for every buffer. Temporaries whose lifetimes do not meet share their bytes. */
 import { type AxisSizes, segmentLength, sizeOf } from "../../base/shapes.ts";
-import type { Access, Buffer, BufferId, Command, Plan, Size } from "./plan.ts";
+import type { Access, Buffer, BufferId, Command, Plan, Size, Stage } from "./plan.ts";
 
 export interface MemoryPlan {
   /** Byte address of each buffer, by id: of temporaries within the arena, of inputs and outputs within the shard. */
@@ -96,10 +96,19 @@ function lifetimesOf(plan: Plan): Map<BufferId, Lifetime> {
       known.last = Math.max(known.last, at);
     }
   };
+  // Threads that work together are at different commands of a stage at the same time: its buffers live through all of it.
+  const stageOf = new Map(
+    (plan.stages ?? []).flatMap((stage) =>
+      stage.together ? stage.commands.map((command) => [command, stage] as const) : [],
+    ),
+  );
+  let stage: Stage | undefined;
   const visit = (commands: readonly Command[], enclosing: readonly number[]): Set<BufferId> => {
     const touched = new Set<BufferId>();
     for (const command of commands) {
-      position++;
+      const own = stageOf.get(command);
+      if (own === undefined || own !== stage) position++;
+      stage = own;
       if (command.kind === "scan") {
         const begin = position;
         const inside = visit(command.body, [...enclosing, command.id]);

@@ -151,9 +151,20 @@ export type Command =
       readonly body: readonly Command[];
     };
 
+/** Commands between two meetings of all threads. */
+export interface Stage {
+  /** Each thread does a part of every command; otherwise the calling thread does all. */
+  readonly together: boolean;
+  readonly commands: readonly Command[];
+  /** Numbers that its commands write. */
+  readonly elements: number;
+}
+
 export interface Plan {
   readonly buffers: readonly Buffer[];
   readonly commands: readonly Command[];
+  /** The commands, cut where threads meet; absent where one thread runs them all. */
+  readonly stages?: readonly Stage[];
   readonly inputs: Readonly<Record<string, BufferId>>;
   readonly params: Readonly<Record<string, BufferId>>;
   readonly outputs: Readonly<Record<string, BufferId>>;

@@ -10,7 +10,12 @@ export function writeTurn(code: Code): void {
   code.times(outer, () => {
     code.get(target).set(to).get(inner).set(row);
     code.times(row, () => {
-      code.get(features).i32(2).do("i32.shr_u").set(rest);
+      code.get(features).i32(4).do("i32.shr_u").set(rest);
+      code.times(rest, () => {
+        for (let at = 0; at < 64; at += 16) code.get(to).get(source).vectorLoad("full", at).vectorStore("full", at);
+        code.advance(source, 64).advance(to, 64);
+      });
+      code.get(features).i32(2).do("i32.shr_u").i32(3).do("i32.and").set(rest);
       code.times(rest, () => {
         code.get(to).get(source).vectorLoad("full", 0).vectorStore("full", 0);
         code.advance(source, 16).advance(to, 16);
