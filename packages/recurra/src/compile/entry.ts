@@ -1,4 +1,6 @@
 /** A program as the executable holds it: split into rows and whole where it can be, lowered, with the types of its buffers. */
+
+import { withStepsAhead } from "../backends/wasm/ahead.ts";
 import { paramsRead, separateConstants } from "../backends/wasm/constants.ts";
 import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
@@ -172,12 +174,15 @@ export function withPackedSizes(
 
 /** Multiplications and additions of the matrix products of a plan. */
 export function operationsOf(plan: Plan, sizes: AxisSizes): number {
+  const all = withStepsAhead(plan.commands, sizes);
   const count = (commands: readonly Command[], times: number): number =>
     commands.reduce((sum, command) => {
       // Segments are as many as fill the axis: counted once, at its full length.
-      if (command.kind === "scan")
-        return sum + count(command.body, command.cuts === undefined ? times * sizeOf(command.axis, sizes) : times);
-      if (command.kind === "gemm") return sum + 2 * times * evaluate(command.a.count, sizes) * command.n * command.k;
+      if (command.kind === "scan") {
+        const inSteps = command.cuts === undefined ? times * sizeOf(command.axis, sizes) : times;
+        return sum + count(command.ahead?.products ?? [], times) + count(command.body, inSteps);
+      }
+      if (command.kind === "gemm") return sum + 2 * times * evaluate(command.a.count, all) * command.n * command.k;
       if (command.kind === "outer") return sum + 2 * times * evaluate(command.a.count, sizes) * command.m * command.n;
       return sum;
     }, 0);

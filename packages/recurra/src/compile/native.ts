@@ -124,5 +124,5 @@ export function nativeImports(bound: BoundKernels, loops: readonly Int32Array[])
   bound.clearLoops();
   for (const program of loops) bound.defineLoop(program);
   const { pack, gemm, outer, runLoop } = bound;
-  return { pack, gemm, outer, runLoop0: runLoop, runLoop1: runLoop, runLoop2: runLoop };
+  return { pack, gemm, outer, runLoop0: runLoop, runLoop1: runLoop, runLoop2: runLoop, runLoop3: runLoop };
 }

@@ -218,7 +218,7 @@ function workerMain(
     const bound = (load!(path) as { load(): { bind(memory: WebAssembly.Memory): Bound } }).load().bind(memory);
     for (const program of loops) bound["defineLoop"]!(program);
     const { pack, gemm, outer, runLoop } = bound;
-    return { pack, gemm, outer, runLoop0: runLoop, runLoop1: runLoop, runLoop2: runLoop };
+    return { pack, gemm, outer, runLoop0: runLoop, runLoop1: runLoop, runLoop2: runLoop, runLoop3: runLoop };
   };
   listen(({ model, programs, module, kernels, memory, native, loops }) => {
     received++;

@@ -76,7 +76,7 @@ export interface Touched {
   readonly writes: readonly BufferId[];
 }
 
-/** The buffers of a command. */
+/** The buffers that a command reads and writes, those of a scan with all that it runs. */
 export function touchedBy(command: Command): Touched {
   const of = (...accesses: readonly Access[]) => accesses.map(({ buffer }) => buffer);
   switch (command.kind) {
@@ -96,7 +96,7 @@ export function touchedBy(command: Command): Touched {
     case "scatterAdd":
       return { reads: of(command.source.access, command.index.access), writes: of(command.target) };
     case "scan": {
-      const inside = command.body.map(touchedBy);
+      const inside = [...(command.ahead?.products ?? []), ...command.body].map(touchedBy);
       return { reads: inside.flatMap(({ reads }) => reads), writes: inside.flatMap(({ writes }) => writes) };
     }
   }

@@ -3,16 +3,19 @@ import { InternalError } from "../../base/errors.ts";
 import { aliveAxis, packedAxis, stepsAxis } from "../../base/packing.ts";
 import { type Axis, segmentLength } from "../../base/shapes.ts";
 import { type EmitContext, isSegments, pushAddress, pushBuffer, pushSize } from "./address.ts";
+import { aheadAxes, aheadAxis } from "./ahead.ts";
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler, type ValueType } from "./assembler.ts";
 import { emitLoop, type LoopPart, pushPartStart } from "./emitLoop.ts";
 import { encodeLoop, fewestElements } from "./encodeLoop.ts";
 import {
   type Access,
+  type Ahead,
   type BufferId,
   type Command,
   type Loop,
   type LoopOp,
   type Plan,
+  type Scan,
   type Size,
   size,
   times,
@@ -53,8 +56,8 @@ export interface EmittedModule {
   readonly loops: readonly Int32Array[];
 }
 
-/** Scans inside scans, at most, whose loops the kernels run. */
-const deepestNativeLoop = 2;
+/** Steps of enclosing scans, at most, of the loops that the kernels run; a scan has up to two, see `stepsOf`. */
+const deepestNativeLoop = 3;
 
 export function emitModule(
   programs: readonly ProgramToEmit[],
@@ -79,6 +82,8 @@ export function emitModule(
       : [],
   };
   const globals = new Map(sizes.map((axis) => [axis, module.global()]));
+  for (const axis of new Set(programs.flatMap(({ plan }) => aheadAxes(plan.commands).map(aheadAxis))))
+    globals.set(axis, module.global());
   const starts = new Map(
     [...new Set(programs.flatMap(({ plan }) => cutAxes(plan.commands)))].map((axis) => [axis, module.global()]),
   );
@@ -317,9 +322,9 @@ function emitCommands(
         emitRowMoves(code, context, command, address);
         break;
       case "scan":
-        emitScan(code, context, command, (...steps) => {
-          const own = stepsOf(command).map((axis, i) => ({ axis, step: steps[i]! }));
-          emitCommands(code, context, kernels, loops, command.body, [...enclosing, ...own]);
+        emitScan(code, context, command, (commands, steps) => {
+          const own = stepsOf(command).flatMap((axis, i) => (i < steps.length ? [{ axis, step: steps[i]! }] : []));
+          emitCommands(code, context, kernels, loops, commands, [...enclosing, ...own]);
         });
         break;
     }
@@ -372,16 +377,20 @@ function sizesOf(axis: Axis): readonly Axis[] {
   return [packedAxis(axis), stepsAxis(axis), aliveAxis(axis)];
 }
 
-/** The axes along which a scan moves what its body reads: its own and, of packed rows, that of the step's first row. */
-function stepsOf(scan: Extract<Command, { kind: "scan" }>): readonly Axis[] {
-  return scan.rows === "alive" ? [scan.axis, packedAxis(scan.axis)] : [scan.axis];
+/**
+ * The axes along which a scan moves what its body reads: its own and, of packed rows, that of the step's first row, or of products
+ * made ahead that of their steps.
+ */
+function stepsOf({ axis, rows, ahead }: Scan): readonly Axis[] {
+  if (rows === "alive") return [axis, packedAxis(axis)];
+  return ahead === undefined ? [axis] : [axis, aheadAxis(axis)];
 }
 
 function emitScan(
   code: Code,
   context: EmitContext,
-  scan: Extract<Command, { kind: "scan" }>,
-  body: (...steps: readonly Local[]) => void,
+  scan: Scan,
+  emit: (commands: readonly Command[], steps: readonly Local[]) => void,
 ): void {
   const [remaining, step] = [code.local(i32), code.local(i32)];
   const segment = scan.cuts === undefined ? undefined : segmentSizes(code, context, scan.cuts);
@@ -390,7 +399,9 @@ function emitScan(
   if (scan.direction === "forward") code.i32(0).set(step);
   else code.get(remaining).i32(1).do("i32.sub").set(step);
   const firstRow = code.local(i32);
+  const ahead = scan.ahead === undefined ? undefined : stepsAhead(code, context, scan, scan.ahead, remaining, emit);
   code.times(remaining, () => {
+    ahead?.enter(step);
     segment?.enter(step);
     if (alive) {
       const entry = code.local(i32);
@@ -403,10 +414,64 @@ function emitScan(
         .do("i32.sub")
         .setGlobal(context.sizeGlobal(aliveAxis(scan.axis)));
     }
-    body(step, firstRow);
+    emit(scan.body, [step, ahead?.since ?? firstRow]);
+    ahead?.leave();
     code.advance(step, scan.direction === "forward" ? 1 : -1);
   });
   segment?.leave();
+}
+
+/** Where the products of the steps before have been read, those of the next ones are made; `since` counts from the first of them. */
+function stepsAhead(
+  code: Code,
+  context: EmitContext,
+  { axis, direction }: Scan,
+  { products, budget, ofStep }: Ahead,
+  remaining: Local,
+  emit: (commands: readonly Command[], steps: readonly Local[]) => void,
+): { readonly since: Local; enter(step: Local): void; leave(): void } {
+  const [most, count, left, first, since] = [0, 1, 2, 3, 4].map(() => code.local(i32)) as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  const floats = code.local(i32);
+  code.i32(0);
+  for (const each of ofStep) {
+    pushSize(code, context, each);
+    code.do("i32.add");
+  }
+  code.tee(floats).do("i32.eqz");
+  // No rows: whatever many steps have no products.
+  code.if(() => code.i32(1).set(floats));
+  code.i32(budget).get(floats).do("i32.div_u").tee(most).do("i32.eqz");
+  code.if(() => code.i32(1).set(most));
+  return {
+    since,
+    enter(step) {
+      code.get(left).do("i32.eqz");
+      code.if(() => {
+        code.get(most).set(count);
+        code.get(remaining).get(most).do("i32.lt_s");
+        code.if(() => code.get(remaining).set(count));
+        code
+          .get(count)
+          .tee(left)
+          .setGlobal(context.sizeGlobal(aheadAxis(axis)));
+        code.get(step).set(first).i32(0).set(since);
+        if (direction === "backward") {
+          code.get(count).i32(1).do("i32.sub").set(since);
+          code.get(step).get(since).do("i32.sub").set(first);
+        }
+        emit(products, [first]);
+      });
+    },
+    leave() {
+      code.advance(left, -1).advance(since, direction === "forward" ? 1 : -1);
+    },
+  };
 }
 
 /** While a segment runs, the size of the axis is that of the segment, the last one having what is left. */

@@ -4,6 +4,7 @@ import { isPackedAxis } from "../../base/packing.ts";
 import { hashStep } from "../../base/random.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
 import { type EmitContext, isSegments, pushBuffer, pushOffset, pushSize } from "./address.ts";
+import { isAheadAxis } from "./ahead.ts";
 import { type Code, i32, type Local, v128 } from "./assembler.ts";
 import { unaryEmitters } from "./math.ts";
 import {
@@ -295,8 +296,10 @@ class LoopEmitter {
     this.#mix(hash);
     const axes = op.dims.filter((dim) => !dim.startsWith("#"));
     const features = op.dims.filter((dim) => dim.startsWith("#"));
-    // The count of segments is no position of its own, nor are packed rows: positions along the axis count on.
-    const steps = [...this.#steps.keys()].filter((axis) => !isSegments(this.#context, axis) && !isPackedAxis(axis));
+    // The count of segments is no position of its own, nor are packed rows and steps ahead: positions along the axis count on.
+    const steps = [...this.#steps.keys()].filter(
+      (axis) => !isSegments(this.#context, axis) && !isPackedAxis(axis) && !isAheadAxis(axis),
+    );
     for (const dim of [...orderAxes([...axes, ...steps]), ...features]) {
       const step = this.#steps.get(dim);
       code.get(hash);

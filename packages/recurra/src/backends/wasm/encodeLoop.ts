@@ -5,6 +5,7 @@
 import { isPackedAxis } from "../../base/packing.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
 import type { BinaryKind, UnaryKind } from "../../ir/nodes.ts";
+import { isAheadAxis } from "./ahead.ts";
 import { collapse } from "./emitLoop.ts";
 import {
   type Access,
@@ -127,7 +128,7 @@ export function encodeLoop(
         // The order of emitLoop: axes of the value and of enclosing scans, then features.
         const own = op.dims.filter((dim) => !dim.startsWith("#"));
         const features = op.dims.filter((dim) => dim.startsWith("#"));
-        const enclosing = steps.filter((axis) => !isPackedAxis(axis));
+        const enclosing = steps.filter((axis) => !isPackedAxis(axis) && !isAheadAxis(axis));
         const positions = [...orderAxes([...own, ...enclosing]), ...features].map((dim) =>
           steps.includes(dim) && !own.includes(dim) ? -2 - steps.indexOf(dim) : dimOf(dim),
         );

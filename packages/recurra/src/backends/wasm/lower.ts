@@ -6,6 +6,7 @@ import { reachable } from "../../ir/builder.ts";
 import type { Graph, NodeId, NodeOf, Program, ScanNode } from "../../ir/nodes.ts";
 import { operands } from "../../ir/nodes.ts";
 import { elementType } from "../../ir/shapes.ts";
+import { productsAhead } from "./ahead.ts";
 import { isFree, isFusible, isLeaf, isView, type Schedule, schedule } from "./fuse.ts";
 import { outerScratchSize, packedSize } from "./kernels.ts";
 import { dense, elements, featureDims, inSegments, noSize, reshaped, rowsOf, sliced, slot, slots } from "./layout.ts";
@@ -72,7 +73,7 @@ export function lower(program: Program, packing?: Packing): Plan {
       : lowered.map((command) =>
           command.kind === "loop" ? byStep(command, packing.axis, () => plan.scans++) : command,
         );
-  return { buffers: plan.buffers, commands, inputs, params, outputs, packed };
+  return productsAhead({ buffers: plan.buffers, commands, inputs, params, outputs, packed });
 }
 
 class PlanBuilder {
@@ -548,7 +549,16 @@ class Region {
     this.#picks.set(id, { final, stacked: results });
     const commands = body.lower();
     const { axis, cuts, direction } = scan;
-    this.#commands.push({ kind: "scan", id: scanId, axis, cuts, direction, rows: "all", body: commands });
+    this.#commands.push({
+      kind: "scan",
+      id: scanId,
+      axis,
+      cuts,
+      direction,
+      rows: "all",
+      ahead: undefined,
+      body: commands,
+    });
   }
 
   /**
@@ -604,7 +614,16 @@ class Region {
     });
     this.#picks.set(id, { final: states, stacked });
     const commands = aliveOnly([...before, ...body.lower()], axis);
-    this.#commands.push({ kind: "scan", id: scanId, axis, cuts: undefined, direction, rows: "alive", body: commands });
+    this.#commands.push({
+      kind: "scan",
+      id: scanId,
+      axis,
+      cuts: undefined,
+      direction,
+      rows: "alive",
+      ahead: undefined,
+      body: commands,
+    });
   }
 
   /** Asks that a value be copied to a place after everything else of the region has run. */

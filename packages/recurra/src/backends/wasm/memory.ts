@@ -22,7 +22,8 @@ export function planMemory(plan: Plan, capacity: AxisSizes, placed: ReadonlyMap<
   const inScan = capacities(plan.commands, capacity);
   const bytes = (buffer: Buffer) => {
     const sizes = buffer.home === undefined ? capacity : inScan.get(buffer.home)!;
-    return align(buffer.sizes.reduce((total, size) => total + evaluate(size, sizes), 0) * 4);
+    const floats = (of: readonly Size[]) => of.reduce((total, size) => total + evaluate(size, sizes), 0);
+    return align(Math.min(floats(buffer.sizes), buffer.enough === undefined ? Infinity : floats(buffer.enough)) * 4);
   };
   plan.buffers.forEach((buffer, id) => {
     const known = placed.get(id as BufferId); // The position in the list is the id.
@@ -111,7 +112,7 @@ function lifetimesOf(plan: Plan): Map<BufferId, Lifetime> {
       stage = own;
       if (command.kind === "scan") {
         const begin = position;
-        const inside = visit(command.body, [...enclosing, command.id]);
+        const inside = visit([...(command.ahead?.products ?? []), ...command.body], [...enclosing, command.id]);
         const finish = ++position;
         for (const id of inside) {
           touched.add(id);

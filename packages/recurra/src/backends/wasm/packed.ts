@@ -50,7 +50,16 @@ export function byStep(loop: Loop, axis: Axis, newId: () => number): Command {
     stores: loop.stores.map(moved),
     reductions: loop.reductions.map(moved),
   };
-  return { kind: "scan", id: newId(), axis, cuts: undefined, direction: "forward", rows: "alive", body: [body] };
+  return {
+    kind: "scan",
+    id: newId(),
+    axis,
+    cuts: undefined,
+    direction: "forward",
+    rows: "alive",
+    ahead: undefined,
+    body: [body],
+  };
 }
 
 /** Commands of a step, for the rows alive in it instead of the whole batch. */

@@ -26,6 +26,8 @@ export interface Buffer {
   readonly name: string;
   /** Floats: the sum of these. */
   readonly sizes: readonly Size[];
+  /** Floats that suffice, the sum of these, where that is less than `sizes`. Default: they never do. */
+  readonly enough?: readonly Size[];
   /** Named storage keeps its place; temporaries share the arena by lifetime. */
   readonly role: "input" | "param" | "output" | "temporary";
   /** The scan whose body it belongs to, as the position of that scan among all; undefined for the program itself. */
@@ -148,6 +150,8 @@ export type Command =
       readonly direction: "forward" | "backward";
       /** "alive": only steps in which a row is alive, and in each of them those rows; the axis is the packed one. */
       readonly rows: "all" | "alive";
+      /** Products for several steps at once, just before the first of them; see ahead.ts. */
+      readonly ahead: Ahead | undefined;
       readonly body: readonly Command[];
     };
 
@@ -158,6 +162,19 @@ export interface Stage {
   readonly commands: readonly Command[];
   /** Numbers that its commands write. */
   readonly elements: number;
+}
+
+export type Gemm = Extract<Command, { kind: "gemm" }>;
+export type Scan = Extract<Command, { kind: "scan" }>;
+
+/** What a scan computes for the next steps: as many as fit into `budget`, one at least. */
+export interface Ahead {
+  /** Their rows are counted by `aheadAxis`; they read from the first of these steps on. */
+  readonly products: readonly Gemm[];
+  /** Floats. */
+  readonly budget: number;
+  /** Floats that the products of one step write: the sum of these. */
+  readonly ofStep: readonly Size[];
 }
 
 export interface Plan {
