@@ -61,6 +61,7 @@ typedef struct {
 } Tile;
 
 enum { literalOp = 1, positionOp = 2, stepOp = 3, randomOp = 4, unaryOp = 5, binaryOp = 6, selectOp = 7, loadOp = 0 };
+enum { tanhOp = 3, sigmoidOp = 4, addOp = 0 }; /* rows of the tables of unary and binary ops */
 enum { unaryCount = 11, binaryCount = 8, mostDims = 6, mostSteps = 4, mostAxes = 8, mostBases = 2, mostHashed = mostDims + mostSteps };
 
 /* One position that a random number depends on: it starts at `first` and grows by `perRow` and `perColumn`. */
@@ -71,6 +72,9 @@ typedef struct {
 typedef struct {
   void (*unary[unaryCount])(Tile tile, Values to, Values x);
   void (*binary[binaryCount])(Tile tile, Values to, Values a, Values b);
+  /* Of a + b, of (a + b) + c; NULL where there is none. */
+  void (*unaryOfTwo[unaryCount])(Tile tile, Values to, Values a, Values b);
+  void (*unaryOfThree[unaryCount])(Tile tile, Values to, Values a, Values b, Values c);
   void (*select)(Tile tile, Values to, Values condition, Values a, Values b);
   void (*random)(Tile tile, Values to, Values seed, uint32_t stream, const Position *positions, int count);
   void (*copy)(Tile tile, Values to, Values from, int exact);
@@ -297,6 +301,7 @@ typedef struct {
   uint32_t address, stream;
   float value;
   int copy, count, hashed[mostHashed];
+  int terms, folded; /* a unary op of a sum reads the `terms` of it itself: a, b, c; the sum is `folded` and never stored */
   int slot;  /* of the scratch, when the value is computed or copied */
   int store; /* the store that takes it directly, or −1 */
   Values now;
@@ -360,6 +365,58 @@ static void freeLoop(Loop *loop) {
   free(loop);
 }
 
+/* The ops whose values an op reads. Returns how many. */
+static int readsOf(const Op *op, int32_t *reads) {
+  const int32_t all[] = {op->a, op->b, op->c};
+  const int count = op->folded                             ? 0
+                    : op->kind == unaryOp                  ? op->terms
+                    : op->kind == randomOp                 ? 1
+                    : op->kind == binaryOp                 ? 2
+                    : op->kind == selectOp                 ? 3
+                                                           : 0;
+  memcpy(reads, all, sizeof all);
+  return count;
+}
+
+/* Whether an op is a sum that nothing but one other op reads. */
+static int isOwnSum(const Loop *loop, const int *uses, int32_t i) {
+  return uses[i] == 1 && loop->op[i].kind == binaryOp && loop->op[i].which == addOp;
+}
+
+/* Sums of two or three terms move into the unary op that reads them, where it can take them. */
+static void foldSums(Loop *loop) {
+  int *uses = calloc(loop->ops + 1, sizeof(int));
+  if (uses == NULL) return;
+  for (int i = 0; i < loop->ops; i++) {
+    int32_t reads[3];
+    for (int j = readsOf(&loop->op[i], reads) - 1; j >= 0; j--) uses[reads[j]]++;
+  }
+  for (int i = 0; i < loop->stores; i++) uses[loop->store[i].value]++;
+  for (int i = 0; i < loop->reductions; i++) uses[loop->reduction[i].value]++;
+  for (int i = 0; i < loop->ops; i++) {
+    Op *op = &loop->op[i];
+    if (op->kind != unaryOp || active->loops->unaryOfTwo[op->which] == NULL || !isOwnSum(loop, uses, op->a)) continue;
+    Op *sum = &loop->op[op->a];
+    sum->folded = 1;
+    op->a = sum->a;
+    op->b = sum->b;
+    op->terms = 2;
+    if (!isOwnSum(loop, uses, op->a)) {
+      if (!isOwnSum(loop, uses, op->b)) continue;
+      op->a = sum->b;
+      op->b = sum->a;
+    }
+    /* Sums do not depend on the order of two terms. */
+    Op *inner = &loop->op[op->a];
+    inner->folded = 1;
+    op->c = op->b;
+    op->a = inner->a;
+    op->b = inner->b;
+    op->terms = 3;
+  }
+  free(uses);
+}
+
 /* Slots of the scratch: a value keeps its own until the last op, store or reduction that reads it. */
 static void assignSlots(Loop *loop) {
   int *last = calloc(loop->ops + 1, sizeof(int)), *free_ = calloc(loop->ops + 1, sizeof(int)), available = 0;
@@ -369,10 +426,9 @@ static void assignSlots(Loop *loop) {
   } else {
     for (int i = 0; i < loop->ops; i++) {
       Op *op = &loop->op[i];
+      int32_t reads[3];
       last[i] = i;
-      if (op->kind == unaryOp || op->kind == randomOp || op->kind == binaryOp || op->kind == selectOp) last[op->a] = i;
-      if (op->kind == binaryOp || op->kind == selectOp) last[op->b] = i;
-      if (op->kind == selectOp) last[op->c] = i;
+      for (int j = readsOf(op, reads) - 1; j >= 0; j--) last[reads[j]] = i;
     }
     for (int i = 0; i < loop->stores; i++) last[loop->store[i].value] = loop->ops;
     for (int i = 0; i < loop->reductions; i++) last[loop->reduction[i].value] = loop->ops;
@@ -380,7 +436,7 @@ static void assignSlots(Loop *loop) {
       /* A computed value may be overwritten by the op that reads it last; a loaded or stretched one has other rows. */
       for (int j = 0; j < i; j++)
         if (last[j] == i && loop->op[j].kind >= randomOp) free_[available++] = loop->op[j].slot;
-      loop->op[i].slot = available > 0 ? free_[--available] : loop->slots++;
+      if (!loop->op[i].folded) loop->op[i].slot = available > 0 ? free_[--available] : loop->slots++;
       for (int j = 0; j < i; j++)
         if (last[j] == i && loop->op[j].kind < randomOp) free_[available++] = loop->op[j].slot;
     }
@@ -450,6 +506,7 @@ static Loop *readLoop(const int32_t *words, size_t length) {
       case unaryOp:
         op->which = wordBelow(&reader, 0, unaryCount);
         op->a = wordBelow(&reader, 0, i);
+        op->terms = 1;
         break;
       case binaryOp:
         op->which = wordBelow(&reader, 0, binaryCount);
@@ -484,6 +541,7 @@ static Loop *readLoop(const int32_t *words, size_t length) {
     freeLoop(loop);
     return NULL;
   }
+  foldSums(loop);
   assignSlots(loop);
   return loop;
 }
@@ -651,10 +709,15 @@ static void runTile(Loop *loop, const Run *run, Tile tile, int64_t firstRow, int
         kernels->random(tile, to, loop->op[op->a].now, op->stream, positions, op->count);
         break;
       }
-      case unaryOp:
-        kernels->unary[op->which](tile, to, loop->op[op->a].now);
+      case unaryOp: {
+        const Values a = loop->op[op->a].now;
+        if (op->terms == 1) kernels->unary[op->which](tile, to, a);
+        else if (op->terms == 2) kernels->unaryOfTwo[op->which](tile, to, a, loop->op[op->b].now);
+        else kernels->unaryOfThree[op->which](tile, to, a, loop->op[op->b].now, loop->op[op->c].now);
         break;
+      }
       case binaryOp:
+        if (op->folded) continue;
         kernels->binary[op->which](tile, to, loop->op[op->a].now, loop->op[op->b].now);
         break;
       default:
@@ -1129,6 +1192,8 @@ typedef __m512 VF;
 #define KC 384
 #define MC 240
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define ABREAST 4 /* vectors of an elementary function, step by step: one chain of operations alone waits for itself */
+#define KEEP(x) __asm__("" : "+v"(x))
 #elif LANES == 8
 typedef __m256 VF;
 #define PANEL 16
@@ -1137,6 +1202,8 @@ typedef __m256 VF;
 #define KC 384
 #define MC 240
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define ABREAST 2
+#define KEEP(x) __asm__("" : "+x"(x))
 #elif defined(NEON)
 typedef float32x4_t VF;
 #define PANEL 16
@@ -1145,6 +1212,8 @@ typedef float32x4_t VF;
 #define KC 256
 #define MC 240
 #define FMA(a, b, c) vfmaq_f32(c, a, b)
+#define ABREAST 4
+#define KEEP(x) __asm__("" : "+w"(x))
 #else
 typedef float VF __attribute__((vector_size(16)));
 #define PANEL 16
@@ -1153,6 +1222,8 @@ typedef float VF __attribute__((vector_size(16)));
 #define KC 256
 #define MC 240
 #define FMA(a, b, c) ((c) + (a) * (b))
+#define ABREAST 1
+#define KEEP(x) (void)(x)
 #endif
 #define WIDE (PANEL / LANES) /* vectors of a full panel */
 
@@ -1501,33 +1572,57 @@ ALWAYS TARGET VF FN(polynomial)(VF x, const int count, const float *lowestFirst)
 
 ALWAYS TARGET VF FN(powerOfTwo)(VI n) { return (VF)((n + 127) << 23); }
 
-/* eˣ − 1 = 2ⁿ (q + 1) − 1 */
-ALWAYS TARGET VF FN(expm1Parts)(VF x, VI *n) {
-  VF rounded = NEAREST(x * FN(splat)(log2E));
-  *n = TOINT(rounded);
-  VF r = x - rounded * FN(splat)(ln2High) - rounded * FN(splat)(ln2Low);
-  return FN(polynomial)(r, 6, expm1Coefficients) * r * r + r;
+/* Of `count` vectors abreast: KEEP makes the compiler finish one step of all before the next. */
+#define ABREAST_DO(...) UNROLL for (int v = 0; v < count; v++) __VA_ARGS__
+
+/* eˣ − 1 = 2ⁿ (q + 1) − 1; q takes the place of x */
+ALWAYS TARGET void FN(expm1Parts)(const int count, VF *x, VI *n) {
+  VF sum[ABREAST];
+  ABREAST_DO({
+    VF rounded = NEAREST(x[v] * FN(splat)(log2E));
+    n[v] = TOINT(rounded);
+    x[v] = x[v] - rounded * FN(splat)(ln2High) - rounded * FN(splat)(ln2Low);
+    KEEP(x[v]);
+    sum[v] = FN(splat)(expm1Coefficients[5]);
+  });
+  UNROLL for (int i = 4; i >= 0; i--) ABREAST_DO({
+    sum[v] = sum[v] * x[v] + FN(splat)(expm1Coefficients[i]);
+    KEEP(sum[v]);
+  });
+  ABREAST_DO({ x[v] = sum[v] * x[v] * x[v] + x[v]; });
 }
 
-ALWAYS TARGET VF FN(exp)(VF x) {
-  VI n;
-  VF q = FN(expm1Parts)(ATMOST(ATLEAST(x, -105.0f), 89.0f), &n);
-  VI half = n >> 1;
-  return FN(powerOfTwo)(half) * (q + FN(splat)(1)) * FN(powerOfTwo)(n - half);
+ALWAYS TARGET void FN(exp)(const int count, VF *x) {
+  VI n[ABREAST];
+  ABREAST_DO({ x[v] = ATMOST(ATLEAST(x[v], -105.0f), 89.0f); });
+  FN(expm1Parts)(count, x, n);
+  ABREAST_DO({
+    VI half = n[v] >> 1;
+    x[v] = FN(powerOfTwo)(half) * (x[v] + FN(splat)(1)) * FN(powerOfTwo)(n[v] - half);
+  });
 }
 
-ALWAYS TARGET VF FN(sigmoid)(VF x) {
-  VI n;
-  VF q = FN(expm1Parts)(ATMOST(ATLEAST(-x, -87.0f), 88.0f), &n);
-  return FN(splat)(1) / (FN(powerOfTwo)(n) * (q + FN(splat)(1)) + FN(splat)(1));
+ALWAYS TARGET void FN(sigmoid)(const int count, VF *x) {
+  VI n[ABREAST];
+  ABREAST_DO({ x[v] = ATMOST(ATLEAST(-x[v], -87.0f), 88.0f); });
+  FN(expm1Parts)(count, x, n);
+  ABREAST_DO({
+    x[v] = FN(powerOfTwo)(n[v]) * (x[v] + FN(splat)(1)) + FN(splat)(1);
+    KEEP(x[v]);
+  });
+  ABREAST_DO({ x[v] = FN(splat)(1) / x[v]; });
 }
 
-ALWAYS TARGET VF FN(tanh)(VF x) {
-  VI n;
-  VF q = FN(expm1Parts)(ATMOST(ATLEAST(x + x, -18.5f), 18.5f), &n);
-  VF power = FN(powerOfTwo)(n);
-  VF t = power * q + (power - FN(splat)(1));
-  return t / (t + FN(splat)(2));
+ALWAYS TARGET void FN(tanh)(const int count, VF *x) {
+  VI n[ABREAST];
+  ABREAST_DO({ x[v] = ATMOST(ATLEAST(x[v] + x[v], -18.5f), 18.5f); });
+  FN(expm1Parts)(count, x, n);
+  ABREAST_DO({
+    VF power = FN(powerOfTwo)(n[v]);
+    x[v] = power * x[v] + (power - FN(splat)(1));
+    KEEP(x[v]);
+  });
+  ABREAST_DO({ x[v] = x[v] / (x[v] + FN(splat)(2)); });
 }
 
 ALWAYS TARGET VF FN(log)(VF x) {
@@ -1587,7 +1682,8 @@ ALWAYS TARGET VF FN(min)(VF a, VF b) {
     for (long row = 0; row < rows; row++)                                                                              \
       for (long i = 0, at = 0; i < vectors; i++, at += LANES) __VA_ARGS__                                                  \
   } while (0)
-#define READ(v) FN(load)((v).at + row * (v).row + at * (v).step)
+#define READ_AT(v, column) FN(load)((v).at + row * (v).row + (column) * (v).step)
+#define READ(v) READ_AT(v, at)
 
 #define UNARY(name, formula)                                                                                           \
   static TARGET void FN(name##Values)(Tile tile, Values to, Values from) {                                             \
@@ -1601,12 +1697,51 @@ UNARY(abs, (VF)((VI)x & 0x7fffffff))
 UNARY(sqrt, SQRT(x))
 UNARY(floor, FLOOR(x))
 UNARY(sign, FN(sign)(x))
-UNARY(exp, FN(exp)(x))
 UNARY(log, FN(log)(x))
-UNARY(tanh, FN(tanh)(x))
-UNARY(sigmoid, FN(sigmoid)(x))
 UNARY(sin, FN(sinCos)(x, 0))
 UNARY(cos, FN(sinCos)(x, 1))
+
+/* As EACH_VECTOR, for vectors abreast: reads `sum` into x[0] … */
+#define EACH_ABREAST(joined, sum, function)                                                                            \
+  do {                                                                                                                 \
+    long rows = tile.rows, vectors = (tile.columns + LANES - 1) / LANES;                                               \
+    const long length = vectors * LANES;                                                                               \
+    (void)length;                                                                                                      \
+    if (rows > 1 && (joined)) {                                                                                        \
+      vectors *= rows;                                                                                                 \
+      rows = 1;                                                                                                        \
+    }                                                                                                                  \
+    for (long row = 0; row < rows; row++) {                                                                            \
+      long i = 0, at = 0;                                                                                              \
+      for (; i + ABREAST <= vectors; i += ABREAST, at += ABREAST * LANES) ABREAST_BODY(ABREAST, sum, function)         \
+      for (; i < vectors; i++, at += LANES) ABREAST_BODY(1, sum, function)                                             \
+    }                                                                                                                  \
+  } while (0)
+#define ABREAST_BODY(many, sum, function)                                                                              \
+  {                                                                                                                    \
+    enum { count = many };                                                                                             \
+    VF x[ABREAST];                                                                                                     \
+    ABREAST_DO({ x[v] = sum; });                                                                                       \
+    function(count, x);                                                                                                \
+    ABREAST_DO({ FN(store)(to.at + row * to.row + at + v * LANES, x[v]); });                                           \
+  }
+#define ELEMENTARY(name)                                                                                               \
+  static TARGET void FN(name##Values)(Tile tile, Values to, Values a) {                                                \
+    EACH_ABREAST(JOINS(to, length) && JOINS(a, length), READ_AT(a, at + v * LANES), FN(name));                         \
+  }
+#define ELEMENTARY_OF_SUM(name)                                                                                        \
+  ELEMENTARY(name)                                                                                                     \
+  static TARGET void FN(name##OfTwo)(Tile tile, Values to, Values a, Values b) {                                       \
+    EACH_ABREAST(JOINS(to, length) && JOINS(a, length) && JOINS(b, length),                                            \
+                 READ_AT(a, at + v * LANES) + READ_AT(b, at + v * LANES), FN(name));                                   \
+  }                                                                                                                    \
+  static TARGET void FN(name##OfThree)(Tile tile, Values to, Values a, Values b, Values c) {                           \
+    EACH_ABREAST(JOINS(to, length) && JOINS(a, length) && JOINS(b, length) && JOINS(c, length),                        \
+                 READ_AT(a, at + v * LANES) + READ_AT(b, at + v * LANES) + READ_AT(c, at + v * LANES), FN(name));      \
+  }
+ELEMENTARY(exp)
+ELEMENTARY_OF_SUM(tanh)
+ELEMENTARY_OF_SUM(sigmoid)
 
 #define BINARY(name, formula)                                                                                          \
   static TARGET void FN(name##Values)(Tile tile, Values to, Values left, Values right) {                               \
@@ -1695,6 +1830,8 @@ static const LoopKernels FN(loops) = {
               FN(signValues), FN(floorValues), FN(sinValues), FN(cosValues)},
     .binary = {FN(addValues), FN(subValues), FN(mulValues), FN(divValues), FN(maxValues), FN(minValues), FN(lessValues),
                FN(equalValues)},
+    .unaryOfTwo = {[tanhOp] = FN(tanhOfTwo), [sigmoidOp] = FN(sigmoidOfTwo)},
+    .unaryOfThree = {[tanhOp] = FN(tanhOfThree), [sigmoidOp] = FN(sigmoidOfThree)},
     .select = FN(selectValues),
     .random = FN(randomValues),
     .copy = FN(copyValues),
@@ -1720,6 +1857,12 @@ static const LoopKernels FN(loops) = {
 #undef JOINS
 #undef EACH_VECTOR
 #undef READ
+#undef READ_AT
+#undef ABREAST_DO
+#undef ABREAST_BODY
+#undef EACH_ABREAST
+#undef ELEMENTARY
+#undef ELEMENTARY_OF_SUM
 #undef UNARY
 #undef BINARY
 
@@ -1737,6 +1880,8 @@ static const Kernels FN(kernels) = {TEXT(SET), PANEL, FN(gemm), FN(outer), FN(pe
 #undef KC
 #undef MC
 #undef FMA
+#undef ABREAST
+#undef KEEP
 #undef WIDE
 #undef TILE_ARGUMENTS
 #undef TILE_VALUES
