@@ -144,7 +144,7 @@ const small = [
   ),
 ];
 
-/** From a quarter of an hour on for each seed. */
+/** From some minutes to an hour for each seed. */
 const large = [
   digits(
     "mnist-pixels",
