@@ -83,6 +83,7 @@ export {
   recurrent,
   type States,
 } from "./layers/recurrent.ts";
+export { repeat } from "./layers/repeat.ts";
 export { highway, residual } from "./layers/shortcut.ts";
 export { type Watched, type WatchedLayer, type WatchedOptions, watchedRecurrent } from "./layers/vanishing.ts";
 export {

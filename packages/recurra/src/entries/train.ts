@@ -24,6 +24,7 @@ export { type AveragedSgdOptions, averagedSgd, type LionOptions, lion, sgd } fro
 export { bucketedOrder } from "../train/order.ts";
 export type { Network } from "../train/programs.ts";
 export { fitReadout, type ReadoutOptions } from "../train/readout.ts";
+export { type ArraySamples, type SampleArrays, samplesOf } from "../train/samples.ts";
 export {
   cosine,
   exponential,
