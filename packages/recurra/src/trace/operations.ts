@@ -1,6 +1,14 @@
 /** The operations of the equation language. Operands broadcast: axes by name, feature sizes from the right. */
 import { ShapeError } from "../base/errors.ts";
-import { type Axis, formatType, orderAxes, product, type TensorType } from "../base/shapes.ts";
+import {
+  type Axis,
+  broadcastTypes,
+  formatType,
+  orderAxes,
+  product,
+  sameType,
+  type TensorType,
+} from "../base/shapes.ts";
 import type { BinaryKind, Node, UnaryKind } from "../ir/nodes.ts";
 import { Tensor, type TensorLike, traceOf } from "./tensor.ts";
 
@@ -13,7 +21,13 @@ export const sub = (a: TensorLike, b: TensorLike): Tensor => binary("sub", a, b)
 export function mul(first: TensorLike, ...rest: readonly TensorLike[]): Tensor {
   return rest.reduce<TensorLike>((result, factor) => binary("mul", result, factor), first) as Tensor; // As in add.
 }
-export const div = (a: TensorLike, b: TensorLike): Tensor => binary("div", a, b);
+/**
+ * a / b. A root that many elements share, as the deviation of a row, is inverted once and multiplied by: a vector division takes several
+ * times as long as a product, and gradients would divide again. Other divisors stay: ⌊6 · ⅓⌋ need not be ⌊6 / 3⌋.
+ */
+export function div(a: TensorLike, b: TensorLike): Tensor {
+  return typeof a !== "number" && typeof b !== "number" && isSharedRoot(b, a) ? mul(a, div(1, b)) : binary("div", a, b);
+}
 export const maximum = (a: TensorLike, b: TensorLike): Tensor => binary("max", a, b);
 export const minimum = (a: TensorLike, b: TensorLike): Tensor => binary("min", a, b);
 /** 1 where a < b, else 0. No gradient. */
@@ -258,6 +272,12 @@ function binary(kind: BinaryKind, a: TensorLike, b: TensorLike): Tensor {
   // What is made of a weight is a weight.
   const entering = [a, b].map((value) => (typeof value === "number" ? undefined : value.entering)).find(Boolean);
   return entering === undefined ? made : new Tensor(trace, made.id, entering);
+}
+
+/** Whether b is a root, and several elements of a ∘ b read the same element of it. */
+function isSharedRoot(b: Tensor, a: Tensor): boolean {
+  const type = broadcastTypes(a.type, b.type);
+  return type !== undefined && !sameType(type, b.type) && b.trace.builder.nodeOf(b.id).kind === "sqrt";
 }
 
 function at(trace: Tensor["trace"], value: TensorLike) {
