@@ -28,8 +28,8 @@ import {
 
 /** Floats of products that stay in the second-level cache while the steps read them: 256 KiB. With twice as many two threads lost a third. */
 const cachedProducts = 2 ** 16;
-/** Weights of more numbers, 1 MiB, come from further away than what they make. */
-const cachedWeights = 2 ** 18;
+/** Two weights of more numbers each, 512 KiB, leave no room for products in the second-level cache: they come from further away. */
+const cachedWeights = 2 ** 17;
 /** Rows, at least, that share the reading of weights: near ones, and those from further away. */
 const fewestRows = { near: 64, far: 240 };
 
