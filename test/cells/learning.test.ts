@@ -27,6 +27,9 @@ function batchOf() {
 const batches = Array.from({ length: 200 }, batchOf);
 const unseen = Array.from({ length: 8 }, batchOf);
 
+/** What cfc makes of its gates grows steep: at 0.03 it ends anywhere between a twentieth and all of the error of the mean. */
+const rateOf = (name: string) => (name === "cfc" ? 0.01 : 0.03);
+
 describe.each(Object.values(cells))("the cell $name", (cell) => {
   it("comes within a fifth of the error of the mean", () => {
     const layer = recurrent({ cell, hiddenSize: 12, output: "last" });
@@ -40,7 +43,8 @@ describe.each(Object.values(cells))("the cell $name", (cell) => {
       }),
       { threads: 1, clipping: { norm: 1 } },
     );
-    for (const [step, batch] of batches.entries()) model.trainStep(batch, 0.03 * (1 - step / batches.length));
+    for (const [step, batch] of batches.entries())
+      model.trainStep(batch, rateOf(cell.name) * (1 - step / batches.length));
     const error = unseen.reduce((sum, batch) => sum + model.evaluate(batch), 0) / unseen.length;
     // The numbers have variance 1, so their mean has 1/6.
     expect(error).toBeLessThan(1 / 6 / 5);
