@@ -65,6 +65,25 @@ describe("a control of training", async () => {
     expect(weights(forecaster.toFiles()).equals(plain)).toBe(true);
   });
 
+  it("ends a run at a stated loss, and lowers the learning rate on a plateau", async () => {
+    const { done, forecaster } = await trained({ stopAtLoss: 0.5, epochs: 30, patience: 30 });
+    expect(done.stopped).toBe("loss");
+    expect(done.best.validationLoss).toBeLessThanOrEqual(0.5);
+    const again = loadForecaster(forecaster.toFiles());
+    expect(again.predict(table)).toEqual(forecaster.predict(table));
+    // At this rate the loss soon gets no better for two epochs.
+    const losses = async (options: Partial<ForecastOptions>) => {
+      const restless = { learningRate: 1, epochs: 8, patience: 8, average: "none" } as const;
+      const given: number[] = [];
+      for await (const event of trainForecaster(table, { ...small, ...restless, ...options }))
+        if (event.event === "epoch") given.push(event.loss);
+      return given;
+    };
+    const [falling, constant] = [await losses({ plateau: 1 }), await losses({})];
+    expect(falling[0]).toBe(constant[0]);
+    expect(falling.at(-1)).toBeLessThan(0.8 * constant.at(-1)!);
+  });
+
   it("and others together reach a good forecast: adamW, a cosine behind a warm-up, an equal average", async () => {
     const { done } = await trained({
       ...{ optimizer: "adamW", schedule: "cosine", warmUpSteps: 20, average: "swa", recurrentDropout: 0.1 },
@@ -89,6 +108,8 @@ it.each([
     "average is ema with averageDecay 0, expected a decay above 0 with ema, and none with any other.\nLeave one of the two out.",
   ],
   [{ l1: -1 }, "l1 is -1, expected 0 or more.\nGive a number in this range."],
+  [{ stopAtLoss: 0 }, "stopAtLoss is 0, expected a positive number.\nGive a number in this range."],
+  [{ plateau: 0.5 }, "plateau is 0.5, expected 1, 2, 3, ….\nGive a number in this range."],
   [{ accumulate: 0 }, "accumulate is 0, expected 1, 2, 3, ….\nGive a number in this range."],
   [{ recurrentDropout: 1 }, "recurrentDropout is 1, expected at least 0 and below 1.\nGive a number in this range."],
 ] as const)("%j is refused", (options, message) => {

@@ -205,6 +205,18 @@ export const forecastRows: Rows = {
     help: "steps over which the learning rate rises from 0; none unless given",
     parse: count,
   },
+  plateau: {
+    flag: "--plateau",
+    value: "N",
+    help: "epochs without a better validation loss before the learning rate falls to a tenth; never unless given",
+    parse: count,
+  },
+  stopAtLoss: {
+    flag: "--stop-at-loss",
+    value: "X",
+    help: "validation loss, in the scale of the network, at which training stops; none unless given",
+    parse: positive,
+  },
   accumulate: {
     flag: "--accumulate",
     value: "N",
@@ -251,6 +263,7 @@ export const forecastGroups: Readonly<Record<string, readonly (keyof ForecastOpt
     ...([
       "epochs",
       "patience",
+      "stopAtLoss",
       "loss",
       "batchSize",
       "accumulate",
@@ -261,7 +274,7 @@ export const forecastGroups: Readonly<Record<string, readonly (keyof ForecastOpt
     ] as const),
   ],
   "Optimizer:": [
-    ...(["optimizer", "learningRate", "schedule", "warmUpSteps", "clipNorm", "clipValue"] as const),
+    ...(["optimizer", "learningRate", "schedule", "warmUpSteps", "plateau", "clipNorm", "clipValue"] as const),
     ...(["average", "averageDecay"] as const),
   ],
   "Against overfitting:": ["dropout", "inputDropout", "recurrentDropout", "weightDecay", "l1", "l2"],

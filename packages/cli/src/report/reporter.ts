@@ -128,6 +128,7 @@ function describeEpoch({ epoch, epochs, loss, validationLoss, best, sequencesPer
 const endings: Readonly<Record<DoneEvent["stopped"], string>> = {
   epochs: "after the last epoch",
   patience: "early, the validation loss no longer fell",
+  loss: "early, the validation loss is as low as asked for",
   aborted: "on request",
 };
 

@@ -6,6 +6,7 @@ import { type OptimizerName, parseOptimizer } from "../../train/optimizers/named
 import type { Optimizer } from "../../train/optimizers/optimizer.ts";
 import { lion } from "../../train/optimizers/sgd.ts";
 import { parseSchedule, type Schedule, type ScheduleName, warmUp } from "../../train/schedules.ts";
+import type { TrainOptions } from "../../train/train.ts";
 import type { ForecastOptions, WeightAverage } from "./types.ts";
 
 /** Plain data, as in `ForecastOptions`; 0 where something is not asked for. */
@@ -16,6 +17,8 @@ export interface TrainingControls {
   readonly l2: number;
   readonly schedule: ScheduleName;
   readonly warmUpSteps: number;
+  readonly plateau: number;
+  readonly stopAtLoss: number;
   readonly accumulate: number;
   readonly average: WeightAverage;
   readonly averageDecay: number;
@@ -38,6 +41,8 @@ export function trainingControls(options: ForecastOptions): TrainingControls {
     l2: options.l2 ?? 0,
     schedule: options.schedule ?? "constant",
     warmUpSteps: options.warmUpSteps ?? 0,
+    plateau: options.plateau ?? 0,
+    stopAtLoss: options.stopAtLoss ?? 0,
     accumulate: options.accumulate ?? 1,
     average,
     averageDecay: average === "ema" ? averageDecay : 0,
@@ -51,13 +56,14 @@ export function trainingControls(options: ForecastOptions): TrainingControls {
 /** @throws OptionError for a value outside its range, and for choices that contradict each other. */
 export function checkControls(options: ForecastOptions): void {
   const { optimizer = "adam", average, averageDecay, weightDecay } = options;
-  for (const name of ["clipNorm", "clipValue"] as const)
+  for (const name of ["clipNorm", "clipValue", "stopAtLoss"] as const)
     inRange(name, options[name], (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
   for (const name of ["weightDecay", "l1", "l2"] as const)
     inRange(name, options[name], (x) => x >= 0 && x < Number.POSITIVE_INFINITY, "0 or more");
   for (const name of ["averageDecay", "inputDropout", "recurrentDropout"] as const)
     inRange(name, options[name], (x) => x >= 0 && x < 1, "at least 0 and below 1");
   inRange("warmUpSteps", options.warmUpSteps, (x) => Number.isInteger(x) && x >= 0, "0, 1, 2, …");
+  inRange("plateau", options.plateau, (x) => Number.isInteger(x) && x >= 1, "1, 2, 3, …");
   inRange("accumulate", options.accumulate, (x) => Number.isInteger(x) && x >= 1, "1, 2, 3, …");
   parseOptimizer(optimizer);
   parseSchedule(options.schedule ?? "constant");
@@ -87,6 +93,14 @@ export function optimizerOf({ optimizer, weightDecay }: TrainingControls): Optim
 
 export function scheduleOf({ schedule, warmUpSteps }: TrainingControls): Schedule {
   return warmUpSteps === 0 ? parseSchedule(schedule) : warmUp(warmUpSteps, parseSchedule(schedule));
+}
+
+/** When the training loop lowers the learning rate by itself, and when it stops. */
+export function endingsOf({ plateau, stopAtLoss }: TrainingControls): Pick<TrainOptions, "plateau" | "stopAtLoss"> {
+  return {
+    ...(plateau === 0 ? {} : { plateau: { patience: plateau } }),
+    ...(stopAtLoss === 0 ? {} : { stopAtLoss }),
+  };
 }
 
 /** The average's options of a model that is trained for at most `steps` steps. */

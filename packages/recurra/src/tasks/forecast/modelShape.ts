@@ -67,6 +67,8 @@ const settings = object({
   averageDecay: share,
   clipNorm: positive,
   clipValue: orNone,
+  plateau: countOrNone,
+  stopAtLoss: orNone,
   inputDropout: share,
   recurrentDropout: share,
   stride: count,

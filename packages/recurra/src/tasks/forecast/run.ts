@@ -8,7 +8,7 @@ import { planAllWindows, type Windows } from "../../data/windows.ts";
 import { measureSteps } from "../../train/measure.ts";
 import { type Batch, Model } from "../../train/model.ts";
 import { train } from "../../train/train.ts";
-import { averagingOf, optimizerOf, scheduleOf } from "./controls.ts";
+import { averagingOf, endingsOf, optimizerOf, scheduleOf } from "./controls.ts";
 import { Feeder } from "./feeder.ts";
 import { createForecaster, type ForecasterParts } from "./forecaster.ts";
 import { parseModelFiles } from "./modelFolder.ts";
@@ -148,11 +148,11 @@ export async function* forecastEvents(
     patience: settings.patience,
     accumulate: settings.accumulate,
     schedule: scheduleOf(settings),
+    ...endingsOf(settings),
     stepsPerEpoch: stepsPerEpochOf(settings),
     signal,
   })) {
     if (event.event === "done") {
-      if (event.stopped === "loss") throw new InternalError("no loss to stop at was asked for");
       if (epochs.length === 0) return; // aborted before there was anything to score
       outcome = { best: event.best, stopped: event.stopped };
       const metrics = {

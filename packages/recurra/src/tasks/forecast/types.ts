@@ -68,6 +68,8 @@ export interface ForecastOptions {
   readonly epochs?: number;
   /** Epochs without a better validation loss before training stops. */
   readonly patience?: number;
+  /** Training stops when the validation loss, in the scale of the network, is at or below this. Default: never. */
+  readonly stopAtLoss?: number;
   /** Training windows drawn for one epoch, at most. Default 20,000. */
   readonly windowsPerEpoch?: number;
   /** Whether a learned vector tells several target columns apart; without it they share everything. Default true. */
@@ -84,6 +86,8 @@ export interface ForecastOptions {
   readonly schedule?: ScheduleName;
   /** Steps over which the learning rate rises from 0, before it follows the schedule. Default 0. */
   readonly warmUpSteps?: number;
+  /** Epochs without a better validation loss, after the next of which the learning rate falls to a tenth. Default: it never does. */
+  readonly plateau?: number;
   /** Batches whose gradients make one step of the optimizer. Default 1. */
   readonly accumulate?: number;
   /**
@@ -161,7 +165,7 @@ export type ForecastEvent =
       readonly event: "done";
       readonly metrics: { readonly validation: Scores; readonly test: Scores };
       readonly best: { readonly epoch: number; readonly validationLoss: number };
-      readonly stopped: "epochs" | "patience" | "aborted";
+      readonly stopped: "epochs" | "patience" | "loss" | "aborted";
       readonly seconds: number;
       readonly verdict: string;
     };
