@@ -8,6 +8,13 @@ import { createInterface } from "node:readline";
 /** Its process group, so that a program started by another one stops with it. */
 const canStop = process.platform !== "win32";
 
+/** A bench that is stopped takes its engines with it, the sleeping ones too. */
+for (const [name, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+])
+  process.once(name, () => process.exit(code));
+
 /** Undefined where the engine does not start: it is not installed, then. `engine` is a row of engines/list.mjs. */
 export async function startSubject(engine) {
   let stopped = false;
