@@ -15,6 +15,7 @@ export {
   type Attention,
   type AttentionOptions,
   attention,
+  type PreparedMemory,
   type ReadMemory,
 } from "./layers/attention.ts";
 export {
@@ -30,9 +31,10 @@ export {
   type Decoder,
   type DecoderOptions,
   decoder,
-  type Encoded,
   type Generated,
+  type GenerateOptions,
 } from "./layers/decoder.ts";
+export type { DecodingOptions, Encoded } from "./layers/decoding.ts";
 export { type DenseOptions, dense } from "./layers/dense.ts";
 export { dropout, variationalDropout } from "./layers/dropout.ts";
 export { type Embedding, type EmbeddingOptions, embedding } from "./layers/embedding.ts";
@@ -84,6 +86,7 @@ export {
   type States,
 } from "./layers/recurrent.ts";
 export { repeat } from "./layers/repeat.ts";
+export { type Draw, type SamplingOptions, sampleClasses, sampleLogits } from "./layers/sampling.ts";
 export { highway, residual } from "./layers/shortcut.ts";
 export { type Watched, type WatchedLayer, type WatchedOptions, watchedRecurrent } from "./layers/vanishing.ts";
 export {

@@ -34,38 +34,58 @@ export interface Attended {
 /** Reads the memory for queries [batch, .., features]: one row each, or one for each step of another axis. */
 export type ReadMemory = (query: Tensor) => Attended;
 
+/** What is made of a memory once, by name, and how it is read. */
+export interface PreparedMemory {
+  /** Each [batch, time, features]. */
+  readonly prepared: Readonly<Record<string, Tensor>>;
+  /** Reads `prepared`, or what stands for it where it is a state of a scan, say. */
+  readonly read: (query: Tensor, prepared: Readonly<Record<string, Tensor>>) => Attended;
+}
+
 export interface Attention {
   readonly name: string;
   /** Prepares a memory [batch, time, features] once; behind a row's true length it is never read. */
   over(memory: Tensor, scope: Scope, querySize: number): ReadMemory;
+  /** The same, with what was prepared to be handed on. */
+  prepare(memory: Tensor, scope: Scope, querySize: number): PreparedMemory;
 }
 
 /** @throws OptionError when the heads do not divide the size, or "dot" meets other sizes than equal ones. */
 export function attention(options: AttentionOptions = {}): Attention {
   const { kind = "general", axis = "time" } = options;
+  const prepare: Attention["prepare"] = (memory, scope, querySize) => {
+    const lengths = scope.lengths(axis);
+    const counts = lengths === undefined ? undefined : lengthMask(lengths, axis);
+    const heads = kind === "multiHead" ? (options.heads ?? 4) : 1;
+    const size = options.size ?? querySize;
+    const { prepared, score, split, project } = scoring(kind, { memory, scope, querySize, size, heads });
+    return {
+      prepared,
+      read(query, { keys, values }) {
+        const weights = softmaxOver(score(query, keys ?? values!), axis, counts); // [.., time, heads, 1]
+        const read = sumAxes(mul(weights, split(values!)), axis); // [.., heads, features]
+        const context = project(reshape(read, heads * read.size));
+        return { context, weights: reshape(weights, heads) };
+      },
+    };
+  };
   return {
     name: `${kind} attention`,
+    prepare,
     over(memory, scope, querySize) {
-      const lengths = scope.lengths(axis);
-      const counts = lengths === undefined ? undefined : lengthMask(lengths, axis);
-      const heads = kind === "multiHead" ? (options.heads ?? 4) : 1;
-      const size = options.size ?? querySize;
-      const parts = scoring(kind, { memory, scope, querySize, size, heads });
-      return (query) => {
-        const weights = softmaxOver(parts.score(query), axis, counts); // [.., time, heads, 1]
-        const read = sumAxes(mul(weights, parts.values), axis); // [.., heads, features]
-        const context = parts.project(reshape(read, heads * read.size));
-        return { context, weights: reshape(weights, heads) };
-      };
+      const { prepared, read } = prepare(memory, scope, querySize);
+      return (query) => read(query, prepared);
     },
   };
 }
 
 interface Parts {
+  /** What is read: [batch, time, heads · features]. `keys`, what queries are compared with, where they are not the same. */
+  readonly prepared: { readonly values: Tensor; readonly keys?: Tensor };
   /** Of each step and head: [.., time, heads, 1]. */
-  readonly score: (query: Tensor) => Tensor;
-  /** What is read: [batch, time, heads, features]. */
-  readonly values: Tensor;
+  readonly score: (query: Tensor, keys: Tensor) => Tensor;
+  /** [.., heads · features] to [.., heads, features]. */
+  readonly split: (x: Tensor) => Tensor;
   readonly project: (context: Tensor) => Tensor;
 }
 
@@ -81,31 +101,34 @@ function scoring(kind: NonNullable<AttentionOptions["kind"]>, sizes: Sizes): Par
   const { memory, scope, querySize, size, heads } = sizes;
   const weight = (name: string, outputs: number, inputs: number) =>
     scope.param(name, [outputs, inputs], "xavierUniform");
-  const single = (x: Tensor) => reshape(x, 1, x.size);
-  const whole = { values: single(memory), project: (context: Tensor) => context };
+  const split = (x: Tensor) => reshape(x, heads, x.size / heads);
+  const whole = { split, project: (context: Tensor) => context };
+  const dot = (query: Tensor, keys: Tensor) => sumFeatures(mul(split(query), split(keys)));
   switch (kind) {
     case "dot":
       requireEqual(querySize, memory.size);
-      return { ...whole, score: (query) => sumFeatures(mul(single(query), single(memory))) };
+      return { ...whole, prepared: { values: memory }, score: dot };
     case "general": {
-      const keys = single(matmul(weight("W", querySize, memory.size), memory));
-      return { ...whole, score: (query) => sumFeatures(mul(single(query), keys)) };
+      const keys = matmul(weight("W", querySize, memory.size), memory);
+      return { ...whole, prepared: { values: memory, keys }, score: dot };
     }
     case "additive": {
       const keys = add(matmul(weight("U", size, memory.size), memory), scope.param("b", [size], "zeros"));
       const v = scope.param("v", [size], "xavierUniform");
       const W = weight("W", size, querySize);
-      return { ...whole, score: (query) => single(sumFeatures(mul(v, tanh(add(matmul(W, query), keys))))) };
+      const score: Parts["score"] = (query, compared) =>
+        split(sumFeatures(mul(v, tanh(add(matmul(W, query), compared)))));
+      return { ...whole, prepared: { values: memory, keys }, score };
     }
     case "multiHead": {
       requireDivided(size, heads);
-      const split = (x: Tensor) => reshape(x, heads, size / heads);
-      const keys = split(matmul(weight("K", size, memory.size), memory));
+      const keys = matmul(weight("K", size, memory.size), memory);
       const queries = weight("Q", size, querySize);
       const output = weight("O", size, size);
       return {
-        score: (query) => mul(1 / Math.sqrt(size / heads), sumFeatures(mul(split(matmul(queries, query)), keys))),
-        values: split(matmul(weight("V", size, memory.size), memory)),
+        prepared: { keys, values: matmul(weight("V", size, memory.size), memory) },
+        score: (query, compared) => mul(1 / Math.sqrt(size / heads), dot(matmul(queries, query), compared)),
+        split,
         project: (context) => matmul(output, context),
       };
     }

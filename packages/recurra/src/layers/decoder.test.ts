@@ -7,9 +7,11 @@ import { lstm } from "../cells/lstm.ts";
 import { argmax } from "../trace/operations.ts";
 import { sequenceType, type Trace, vectorType } from "../trace/tensor.ts";
 import { attention } from "./attention.ts";
-import { type Decoder, decoder, type Encoded } from "./decoder.ts";
+import { type Decoder, decoder } from "./decoder.ts";
+import type { Encoded } from "./decoding.ts";
 import { crossEntropy } from "./losses/usual.ts";
 import { recurrent } from "./recurrent.ts";
+import { sampleLogits } from "./sampling.ts";
 
 const common = { hiddenSize: 4, vocabularySize: 5, embeddingSize: 3, start: 2 };
 const forms = [
@@ -73,6 +75,49 @@ describe.each(forms)("a decoder $what", (form) => {
     expectClose(again.logits!, generated.logits!, tolerances.float64, "teaching against generating");
     for (const backend of backends)
       expect([...backend.run(program, feeds, sizes).tokens!]).toEqual([...generated.tokens!]);
+  });
+
+  it("draws of its logits what sampleLogits draws of them, whatever the options, fed or fixed", () => {
+    for (const fixed of [{}, { temperature: 0.5, topK: 3 }, { temperature: 2, topP: 0.7 }]) {
+      const drawing = (fed: boolean) =>
+        programOf((trace) => {
+          const { model, encoded, scope } = traced(form, trace);
+          scope.nextStream();
+          const names = fed ? Object.keys(fixed) : [];
+          const inputs = names.map((name) => [name, trace.input(name, { axes: [], shape: [1] })]);
+          return { ...model.generate(encoded, scope, { ...fixed, ...Object.fromEntries(inputs) }) };
+        });
+      const options = Object.fromEntries(Object.entries(fixed).map(([name, value]) => [name, [value]]));
+      const drawn = reference(drawing(false), feeds, sizes);
+      const taughtAgain = reference(taught, { ...feeds, targets: drawn.tokens! }, sizes).logits!;
+      const expected = Array.from({ length: 8 }, (_, row) =>
+        sampleLogits(
+          taughtAgain.subarray(row * 5, (row + 1) * 5),
+          { seed: 7, stream: 1, positions: [Math.floor(row / 4), row % 4] },
+          fixed,
+        ),
+      );
+      expect([...drawn.tokens!]).toEqual(expected);
+      expect([...reference(drawing(true), { ...feeds, ...options }, sizes).tokens!]).toEqual(expected);
+      for (const backend of backends)
+        expect([...backend.run(drawing(true), { ...feeds, ...options }, sizes).tokens!]).toEqual(expected);
+    }
+  });
+
+  it("advances as it is taught, with the encoder's memory among its states", () => {
+    const program = programOf((trace) => {
+      const { model, encoded, scope } = traced(form, trace);
+      return { ...model.advance(trace.input("targets", targetType), encoded, scope) };
+    });
+    // What is advanced over is the start and then the targets.
+    const previous = [2, 0, 3, 1, 2, 2, 2, 0];
+    const { logits } = reference(taught, feeds, sizes);
+    expectClose(
+      reference(program, { ...feeds, targets: previous }, sizes).logits!,
+      logits!,
+      tolerances.float64,
+      "logits",
+    );
   });
 
   it("sampled always, goes as it generates; sampled never, as it is taught", () => {

@@ -1,55 +1,19 @@
 /** The decoder of an encoder–decoder (Sutskever et al. 2014): writes a sequence of tokens, each given those before it. */
-import { ShapeError } from "../base/errors.ts";
-import { type Axis, formatType } from "../base/shapes.ts";
-import type { Cell } from "../trace/cell.ts";
 import { shift } from "../trace/convolution.ts";
-import {
-  add,
-  argmax,
-  broadcast,
-  concat,
-  equal,
-  gather,
-  less,
-  matmul,
-  positions,
-  random,
-  select,
-  tanh,
-} from "../trace/operations.ts";
-import { scan } from "../trace/scan.ts";
+import { add, argmax, equal, gather, less, matmul, positions, random, select } from "../trace/operations.ts";
 import type { Scope } from "../trace/scope.ts";
-import { Tensor } from "../trace/tensor.ts";
-import type { Attention } from "./attention.ts";
-import type { States } from "./recurrent.ts";
+import type { Tensor, TensorLike } from "../trace/tensor.ts";
+import { affine, type DecodingOptions, decoding, type Encoded } from "./decoding.ts";
+import { type SamplingOptions, sampleClasses } from "./sampling.ts";
 
-export interface DecoderOptions {
-  readonly cell: Cell;
-  readonly hiddenSize: number;
-  /** Layers on top of each other. Default 1. */
-  readonly depth?: number;
+export interface DecoderOptions extends DecodingOptions {
   /** Number of different tokens. */
   readonly vocabularySize: number;
   readonly embeddingSize: number;
   /** The token that stands before the first. Default 0. */
   readonly start?: number;
-  /** Default: none; the decoder then knows only its first states. */
-  readonly attention?: Attention;
   /** The output layer is the embedding's table, transposed (Press & Wolf 2017). Default false. */
   readonly tied?: boolean;
-  /** The axis of what is written. Default "steps". */
-  readonly axis?: Axis;
-}
-
-/** What the encoder hands over. */
-export interface Encoded {
-  /**
-   * The first states: the `final` ones of a recurrent layer with the same cell, size and depth, or one row [batch, features] from
-   * which each is made as tanh(W·row + b).
-   */
-  readonly initial: States | Tensor;
-  /** [batch, time, features]: what attention reads. */
-  readonly memory?: Tensor;
 }
 
 export interface Decoded {
@@ -64,6 +28,12 @@ export interface Generated extends Decoded {
   readonly tokens: Tensor;
 }
 
+/** How tokens are drawn. Numbers, or tensors [1] or [batch, 1] that are fed from call to call. */
+export interface GenerateOptions extends SamplingOptions<TensorLike> {
+  /** A whole number below 2²⁴, [1]: another one draws other tokens. Default: the scope's, which a model changes with each training step. */
+  readonly seed?: Tensor;
+}
+
 export interface Decoder {
   readonly name: string;
   /**
@@ -72,115 +42,67 @@ export interface Decoder {
    * sampling, Bengio et al. 2015), in training only.
    */
   teach(targets: Tensor, encoded: Encoded, scope: Scope, sampling?: number | Tensor): Decoded;
-  /** Each step is given the likeliest token of the step before. */
-  generate(encoded: Encoded, scope: Scope): Generated;
+  /**
+   * Each step is given the token of the step before: the likeliest, or one drawn by chance as `sampling` says. A drawn token is a
+   * function of the logits, the seed, the row and the step.
+   * @throws OptionError for a number outside its range.
+   */
+  generate(encoded: Encoded, scope: Scope, sampling?: GenerateOptions): Generated;
+  /**
+   * Each step is given the token of `previous` [batch, steps, 1], which begins with the start: for a stream along the steps, whose
+   * caller chooses tokens (`generateTokens`, `beamSearch`). The encoder runs when the stream is reset, and in no step.
+   */
+  advance(previous: Tensor, encoded: Encoded, scope: Scope): Decoded;
 }
 
-/** Attention reads for the state after the step, and both make the scores (Luong et al. 2015, eq. 5): tanh(W·[h, context]). */
 export function decoder(options: DecoderOptions): Decoder {
-  const { cell, start = 0, axis = "steps" } = options;
-  const freely = (parts: Parts, sequences: States, nextToken: (own: Tensor, x: States) => Tensor): Generated => {
-    const first = Object.values(parts.initial)[0]!; // A cell has a state.
-    const token = broadcast(first.trace.literal(start), { axes: first.type.axes, shape: [1] });
-    const { outputs } = scan({
-      axis,
-      initial: { ...parts.initial, token },
-      sequences,
-      step: ({ token: previous, ...states }, x) => {
-        const { next, h } = parts.step(parts.embed(previous!), states);
-        const decoded = parts.score(h);
-        const own = argmax(decoded.logits);
-        return { next: { ...next, token: nextToken(own, x) }, outputs: { ...decoded, tokens: own } };
-      },
-    });
-    return outputs as unknown as Generated; // The names of the step's outputs.
+  const { cell, vocabularySize, embeddingSize, tied = false, start = 0, axis = "steps" } = options;
+  const bind = (encoded: Encoded, scope: Scope) => {
+    const table = scope.param("embedding", [vocabularySize, embeddingSize], { kind: "normal", deviation: 0.1 });
+    const logits = (h: Tensor) =>
+      tied
+        ? add(
+            matmul(table, affine(scope, "projection", embeddingSize, h)),
+            scope.param("output.b", [vocabularySize], "zeros"),
+          )
+        : affine(scope, "output", vocabularySize, h);
+    const embed = (tokens: Tensor) => gather(table, tokens);
+    const parts = decoding(options, embeddingSize, encoded, scope, (h) => ({ logits: logits(h) }));
+    return { embed, ...parts };
   };
   return {
     name: `${cell.name} decoder`,
     teach(targets, encoded, scope, sampling = 0) {
-      const parts = bind(options, encoded, scope);
+      const { embed, follow, feedBack } = bind(encoded, scope);
       if (scope.training && sampling !== 0) {
         const stream = scope.nextStream();
-        return freely(parts, { targets }, (own, x) => {
-          const drawn = less(random(own.trace.adopt(scope.seed), stream, own.type), sampling);
-          return select(drawn, own, x.targets!);
+        return feedBack({
+          ...{ first: start, features: 1, sequences: { targets }, enter: embed },
+          leave(made, { targets: given }) {
+            const own = argmax(made.logits);
+            const drawn = less(random(own.trace.adopt(scope.seed), stream, own.type), sampling);
+            return { fed: select(drawn, own, given!), shown: { ...made } };
+          },
         });
       }
       const shifted = shift(targets, 1, axis);
       const previous = start === 0 ? shifted : select(equal(positions(targets, axis), 0), start, shifted);
-      const { outputs } = scan({
-        axis,
-        initial: parts.initial,
-        sequences: { x: parts.embed(previous) },
-        step: (states, { x }) => {
-          const { next, h } = parts.step(x, states);
-          return { next, outputs: { h } };
+      return follow(embed(previous));
+    },
+    generate(encoded, scope, { seed = scope.seed, ...sampling } = { temperature: 0 }) {
+      const { embed, feedBack } = bind(encoded, scope);
+      const stream = sampling.temperature === 0 ? 0 : scope.nextStream();
+      return feedBack({
+        ...{ first: start, features: 1, sequences: {}, enter: embed },
+        leave(made) {
+          const tokens = sampleClasses(made.logits, made.logits.trace.adopt(seed), stream, sampling);
+          return { fed: tokens, shown: { ...made, tokens } };
         },
       });
-      return parts.score(outputs.h);
     },
-    generate: (encoded, scope) => freely(bind(options, encoded, scope), {}, (own) => own),
-  };
-}
-
-interface Parts {
-  readonly initial: States;
-  /** Tokens [.., 1] to rows [.., embeddingSize]. */
-  readonly embed: (tokens: Tensor) => Tensor;
-  /** `h` is the output of the uppermost layer. */
-  readonly step: (x: Tensor, states: States) => { readonly next: States; readonly h: Tensor };
-  /** Outputs [.., hiddenSize], of one step or of all, to scores of the vocabulary. */
-  readonly score: (h: Tensor) => Decoded;
-}
-
-function bind(options: DecoderOptions, { initial, memory }: Encoded, scope: Scope): Parts {
-  const { cell, hiddenSize, depth = 1, vocabularySize, embeddingSize, attention, tied = false } = options;
-  const table = scope.param("embedding", [vocabularySize, embeddingSize], { kind: "normal", deviation: 0.1 });
-  const layers = Array.from({ length: depth }, (_, layer) => {
-    const sizes = { inputSize: layer === 0 ? embeddingSize : hiddenSize, hiddenSize };
-    return { prefix: `${layer}.forward.`, sizes, step: cell.bind(scope.in(`${layer}.forward`), sizes) };
-  });
-  const read = memory === undefined ? undefined : attention?.over(memory, scope.in("attention"), hiddenSize);
-  const dense = (name: string, outputs: number, x: Tensor) =>
-    add(
-      matmul(scope.param(`${name}.W`, [outputs, x.size], "xavierUniform"), x),
-      scope.param(`${name}.b`, [outputs], "zeros"),
-    );
-  const logits = (h: Tensor) =>
-    tied
-      ? add(matmul(table, dense("projection", embeddingSize, h)), scope.param("output.b", [vocabularySize], "zeros"))
-      : dense("output", vocabularySize, h);
-  const first = (name: string, size: number) => {
-    if (initial instanceof Tensor) return tanh(dense(`bridge.${name}`, size, initial));
-    const given = initial[name];
-    if (given !== undefined && given.size === size) return given;
-    throw new ShapeError({
-      where: `decoder: first state "${name}"`,
-      given: given === undefined ? `missing among ${Object.keys(initial).join(", ")}` : formatType(given.type),
-      expected: `[batch, ${size}]`,
-      mend: "give the final states of an encoder with the same cell, size and depth, or one row from which all are made",
-    });
-  };
-  const states = layers.flatMap(({ prefix, sizes }) =>
-    cell.states.map((state) => [prefix + state, cell.stateSize(state, sizes)] as const),
-  );
-  return {
-    initial: Object.fromEntries(states.map(([name, size]) => [name, first(name, size)])),
-    embed: (tokens) => gather(table, tokens),
-    step: (x, states) => {
-      const next: Record<string, Tensor> = {};
-      let h = x;
-      for (const { prefix, step } of layers) {
-        const made = step(h, Object.fromEntries(cell.states.map((state) => [state, states[prefix + state]!])));
-        for (const state of cell.states) next[prefix + state] = made[state]!;
-        h = made[cell.output]!;
-      }
-      return { next, h };
-    },
-    score: (h) => {
-      if (read === undefined) return { logits: logits(h) };
-      const { context, weights } = read(h);
-      return { logits: logits(tanh(dense("attended", hiddenSize, concat(h, context)))), weights };
+    advance(previous, encoded, scope) {
+      const { embed, advance } = bind(encoded, scope);
+      return advance(embed(previous));
     },
   };
 }
