@@ -88,6 +88,13 @@ export {
 export { repeat } from "./layers/repeat.ts";
 export { type Draw, type SamplingOptions, sampleClasses, sampleLogits } from "./layers/sampling.ts";
 export { highway, residual } from "./layers/shortcut.ts";
+export {
+  type DecodedValues,
+  type EncodedValues,
+  type ValueDecoder,
+  type ValueDecoderOptions,
+  valueDecoder,
+} from "./layers/value-decoder.ts";
 export { type Watched, type WatchedLayer, type WatchedOptions, watchedRecurrent } from "./layers/vanishing.ts";
 export {
   type Cell,
