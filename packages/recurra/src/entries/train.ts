@@ -1,8 +1,10 @@
 /** `recurra/train`: networks, optimizers and the training loop. */
 
 export type { Footprint } from "../compile/executable.ts";
+export { type BeamOptions, beamSearch, type Hypothesis } from "../train/beam.ts";
 export type { Clipping } from "../train/clipping.ts";
 export { type Chunk, type Continuous, type ContinuousOptions, continuous } from "../train/continuous.ts";
+export { type GenerateTokensOptions, generateTokens } from "../train/generate.ts";
 export { measureSteps, type StepTimes } from "../train/measure.ts";
 export {
   type Batch,
@@ -40,4 +42,5 @@ export {
   warmUp,
 } from "../train/schedules.ts";
 export { Stream, type StreamOptions } from "../train/stream.ts";
+export type { WritingOptions, Written } from "../train/tokens.ts";
 export { meanLoss, type Samples, type TrainEvent, type TrainOptions, train } from "../train/train.ts";

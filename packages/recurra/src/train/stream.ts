@@ -5,7 +5,7 @@ import { type Axis, type AxisSizes, elementCount, formatType, product } from "..
 import { Stepper } from "../compile/stepper.ts";
 import { oneStep } from "../optimize/oneStep.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
-import { forwardProgram, type Network } from "./programs.ts";
+import { forwardProgram, lengthsInput, type Network } from "./programs.ts";
 
 export interface StreamOptions {
   /** Sequences advanced at once, each with states of its own: the batch. Default 1. */
@@ -37,7 +37,8 @@ type View = Float32Array<ArrayBuffer>;
  * time axis (`output: "last"`) is that of the steps so far. A step allocates nothing. n streams have the bits of n separate ones.
  *
  * `inputs` and `outputs` are live views of the stream's memory, features innermost: [streams, features]; an axis besides is
- * outermost, [steps, streams, features]. They stay valid. An input without the axis stepped along is read in every step.
+ * outermost, [steps, streams, features]. They stay valid. An input without the axis stepped along is read in every step. Lengths along
+ * other axes are inputs under the names of a batch.
  *
  * The weights are those of the model when the stream was made.
  */
@@ -49,6 +50,8 @@ export class Stream {
   readonly #step: () => void;
   readonly #states: readonly State[];
   readonly #fingerprint: number;
+  /** Where `reorder` keeps the states as they were. */
+  #before: readonly View[] | undefined;
 
   /** @throws UnsupportedError when the network needs later timesteps; OptionError, ShapeError for wrong counts and sizes. */
   constructor(
@@ -69,7 +72,8 @@ export class Stream {
     this.#stepper = new Stepper(program, { sizes: all, weights, strict });
     const { inputs, outputs, states, beginnings } = this.#stepper;
     inputs.get("seed")?.fill(seed);
-    this.inputs = Object.fromEntries([...inputs].filter(([name]) => name in network.inputs));
+    const lengths = (network.variableLengths ?? []).map(lengthsInput);
+    this.inputs = Object.fromEntries([...inputs].filter(([name]) => name in network.inputs || lengths.includes(name)));
     this.outputs = Object.fromEntries(outputs);
     this.#step = this.#stepper.step;
     this.#states = [...program.states].map(([name, type]) => {
@@ -102,6 +106,31 @@ export class Stream {
     this.#stepper.begin();
     this.#eachRun(stream, ({ view, beginning, features }, at) => {
       view.set(beginning.subarray(at, at + features), at);
+    });
+  }
+
+  /**
+   * Stream i goes on where stream from[i] stands, for every i: one may be followed by several, as a beam search needs it.
+   * @throws OptionError unless `from` has a stream's number for each stream; nothing is changed then.
+   */
+  reorder(from: ArrayLike<number>): void {
+    const fits = (number: number | undefined) => Number.isInteger(number) && number! >= 0 && number! < this.streams;
+    let moved = false;
+    for (let i = 0; i < Math.max(this.streams, from.length); i++) {
+      if (from.length !== this.streams || !fits(from[i])) throw badOrder(from, this.streams);
+      moved ||= from[i] !== i;
+    }
+    if (!moved) return;
+    this.#before ??= this.#states.map(({ view }) => view.slice());
+    this.#states.forEach(({ view, outer, features }, s) => {
+      const before = this.#before![s]!;
+      before.set(view);
+      for (let o = 0; o < outer; o++) {
+        for (let i = 0; i < this.streams; i++) {
+          const [to, source] = [(o * this.streams + i) * features, (o * this.streams + from[i]!) * features];
+          for (let k = 0; k < features; k++) view[to + k] = before[source + k]!;
+        }
+      }
     });
   }
 
@@ -193,6 +222,15 @@ interface State {
   readonly beginning: View;
   readonly outer: number;
   readonly features: number;
+}
+
+function badOrder(from: ArrayLike<number>, streams: number): OptionError {
+  return new OptionError({
+    where: "stream: reorder",
+    given: Array.from(from).join(", "),
+    expected: `${streams} numbers of 0 … ${streams - 1}`,
+    mend: "say for each stream which one it follows",
+  });
 }
 
 /** "RSTR" as a little-endian word. */
