@@ -41,7 +41,7 @@
 
 
 
-enum { panelWidth = 16, outerBlock = 256, panelLimit = 64 };
+enum { panelWidth = 16, outerBlock = 384, panelLimit = 64 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long roundUp(long a, long unit) { return (a + unit - 1) / unit * unit; }
@@ -1359,13 +1359,27 @@ static const int FN(tallest)[WIDE] = {6, 6, 3, TALL};
 static const int FN(tallest)[WIDE] = {6, TALL};
 #endif
 
+/*
+ * Asks for the lines of a tile of C before it is computed: stores that miss the cache would hold up the tiles behind them. What is
+ * accumulated is read first, so there the lines of the tile below are asked for.
+ */
+ALWAYS TARGET void FN(askForTile)(const float *c, long cRow, long rows, long columns, int accumulate) {
+  if (accumulate) c += rows * cRow;
+  for (long row = 0; row < rows; row++)
+    for (long column = 0; column < columns; column += LANES) __builtin_prefetch(c + row * cRow + column, 1);
+}
+
+/* A matrix of more numbers, 1 MiB, leaves the second-level cache. */
+enum { FN(farSize) = 1 << 18 };
+
 /* All rows of one panel, in tiles of nearly the same height: a last tile of one row would wait for its own sums. */
 ALWAYS TARGET void FN(panel)(const float *a, long aRow, long aColumn, const float *b, long bRow, float *c, long cRow, long m,
-                             long columns, long k, int accumulate, int far) {
+                             long columns, long k, int accumulate, int far, int farC) {
   const int v = (int)((columns + LANES - 1) / LANES) - 1;
   const long count = (m + FN(tallest)[v] - 1) / FN(tallest)[v], low = m / count, higher = m % count;
   for (long i = 0; i < count; i++) {
     const long rows = low + (i < higher);
+    if (farC) FN(askForTile)(c, cRow, rows, columns, accumulate);
     const FN(Tile) tile = far && i == 0 && v == WIDE - 1 ? FN(farTiles)[rows - 1] : FN(tiles)[v][rows - 1];
     tile(a, aRow, aColumn, b, bRow, 0, c, cRow, columns, k, accumulate);
     a += rows * aRow;
@@ -1387,13 +1401,13 @@ static TARGET void FN(gemm)(const float *a, long aRow, long aColumn, const float
 #endif
     for (; column < n; column += PANEL) {
       const long columns = least(PANEL, n - column);
-      FN(panel)(a, aRow, aColumn, packed + column * k, roundUp(columns, panelWidth), c + column, cRow, 1, columns, k, accumulate, 0);
+      FN(panel)(a, aRow, aColumn, packed + column * k, roundUp(columns, panelWidth), c + column, cRow, 1, columns, k, accumulate, 0, 0);
     }
     return;
   }
   /* Blocks over k keep a panel in the first-level cache, blocks over m keep the rows of A in the second. */
   const long blocks = k <= KC + KC / 2 ? 1 : (k + KC - 1) / KC, step = (k + blocks - 1) / blocks;
-  const int far = k * n > (1 << 18);
+  const int far = k * n > (1 << 18), farC = m * n > FN(farSize);
   for (long block = 0, start = 0; block < blocks; block++, start += step) {
     const long depth = least(step, k - start);
     for (long row = 0; row < m; row += MC) {
@@ -1401,24 +1415,35 @@ static TARGET void FN(gemm)(const float *a, long aRow, long aColumn, const float
       for (long column = 0; column < n; column += PANEL) {
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
         FN(panel)(a + row * aRow + start * aColumn, aRow, aColumn, packed + column * k + start * wide, wide,
-                  c + row * cRow + column, cRow, rows, columns, depth, accumulate || block > 0, far);
+                  c + row * cRow + column, cRow, rows, columns, depth, accumulate || block > 0, far, farC);
       }
     }
   }
 }
 
+ALWAYS TARGET void FN(copySix)(float *to, const float *from) {
+#if LANES == 16
+  _mm256_mask_storeu_ps(to, 0x3f, _mm256_maskz_loadu_ps(0x3f, from));
+#else
+  memcpy(to, from, 6 * sizeof(float));
+#endif
+}
+
 /* Packs rows of A so that each tile of `panel` reads them in one stream: [tile][k][row of the tile]. */
-static TARGET void FN(packRows)(const float *a, long aRow, float *target, long m, long k, long tallest) {
+static TARGET void FN(packRows)(const float *a, long aRow, float *target, long m, long k, long tallest, int far) {
   const long count = (m + tallest - 1) / tallest, low = m / count, higher = m % count;
   /* A few steps of k at a time: their lines of A stay in the first-level cache whatever the stride. */
   for (long start = 0; start < k; start += 16) {
     const long end = least(k, start + 16);
+    /* The rows behind these: no hardware foresees steps of a whole row. */
+    for (long r = end; far && r < least(k, end + 16); r++)
+      for (long i = 0; i < m; i += 16) __builtin_prefetch(a + i + r * aRow);
     const float *from = a;
     float *to = target;
     for (long i = 0; i < count; i++) {
       const long rows = low + (i < higher);
       if (rows == 6)
-        for (long r = start; r < end; r++) memcpy(to + r * 6, from + r * aRow, 6 * sizeof(float));
+        for (long r = start; r < end; r++) FN(copySix)(to + r * 6, from + r * aRow);
       else
         for (long r = start; r < end; r++)
           for (long j = 0; j < rows; j++) to[r * rows + j] = from[r * aRow + j];
@@ -1435,24 +1460,26 @@ static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRo
     return;
   }
   const long full = n / PANEL * PANEL;
-  for (long start = 0; start < rows; start += outerBlock) {
-    const long depth = least(outerBlock, rows - start);
+  const int farC = m * n > FN(farSize);
+  const long blocks = (rows + outerBlock - 1) / outerBlock, step = (rows + blocks - 1) / blocks;
+  for (long start = 0; start < rows; start += step) {
+    const long depth = least(step, rows - start);
     const float *as = a + start * aRow, *bs = b + start * bRow;
     const int accumulate = start > 0;
     if (m <= 2 * TALL) {
       /* Few rows: packing would cost as much as the product. Only the last panel needs its zeros. */
       for (long column = 0; column < full; column += PANEL)
-        FN(panel)(as, 1, aRow, bs + column, bRow, c + column, cRow, m, PANEL, depth, accumulate, 0);
+        FN(panel)(as, 1, aRow, bs + column, bRow, c + column, cRow, m, PANEL, depth, accumulate, 0, 0);
       if (full < n) {
         packPanels(bs + full, bRow, 1, packedB, depth, n - full, PANEL);
-        FN(panel)(as, 1, aRow, packedB, roundUp(n - full, panelWidth), c + full, cRow, m, n - full, depth, accumulate, 0);
+        FN(panel)(as, 1, aRow, packedB, roundUp(n - full, panelWidth), c + full, cRow, m, n - full, depth, accumulate, 0, 0);
       }
       continue;
     }
     for (long row = 0; row < m; row += MC) {
       const long block = least(MC, m - row);
       const long tall = TALL, count = (block + tall - 1) / tall, low = block / count, higher = block % count;
-      FN(packRows)(as + row, aRow, packedA, block, depth, tall);
+      FN(packRows)(as + row, aRow, packedA, block, depth, tall, m * depth > FN(farSize));
       for (long column = 0; column < n; column += PANEL) {
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
         const int v = (int)((columns + LANES - 1) / LANES) - 1;
@@ -1461,6 +1488,7 @@ static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRo
         float *tileC = c + row * cRow + column;
         for (long i = 0; i < count; i++) {
           const long height = low + (i < higher);
+          if (farC) FN(askForTile)(tileC, cRow, height, columns, accumulate);
           FN(tiles)[v][height - 1](tileA, 1, height, packedB + column * depth, wide, 0, tileC, cRow, columns, depth, accumulate);
           tileA += height * depth;
           tileC += height * cRow;

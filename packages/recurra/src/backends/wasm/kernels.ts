@@ -22,7 +22,7 @@ export function packedSize(k: number, n: number): number {
 }
 
 /** Rows of the contraction in a block of the native `outer`, which packs all columns of them. */
-const nativeBlock = 256;
+const nativeBlock = 384;
 
 /** Floats that `outer` needs besides its operands for a result [m, n], whichever kernels compute it. */
 export function outerScratchSize(m: number, n: number): number {
