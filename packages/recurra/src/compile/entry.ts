@@ -2,6 +2,7 @@
 
 import { withStepsAhead } from "../backends/wasm/ahead.ts";
 import { paramsRead, separateConstants } from "../backends/wasm/constants.ts";
+import { inPlace } from "../backends/wasm/inPlace.ts";
 import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
@@ -85,7 +86,7 @@ function separate(part: Part, rows: Program, program: Program): Pick<Entry, "row
   const plan = inStages({ ...part.plan, commands: once, packed: undefined });
   const lasts = !paramsRead(plan).some((name) => name in program.updates);
   return {
-    rows: { ...part, plan: { ...part.plan, commands: always } },
+    rows: { ...part, plan: inPlace({ ...part.plan, commands: always }) },
     prepared: once.length === 0 ? undefined : { plan, kept, lasts },
   };
 }

@@ -82,6 +82,13 @@ export interface Loop {
   }[];
 }
 
+/** Whether both mean the same place in their buffers, for every element of the loop. */
+export function samePlace(a: Access, b: Access, { dims }: Loop): boolean {
+  const none = size(0);
+  const strides = dims.every(({ name }) => equalSize(a.strides[name] ?? none, b.strides[name] ?? none));
+  return strides && a.offset === b.offset && equalSize(a.start, b.start);
+}
+
 /** Rows of a matrix: `count` rows, `stride` floats apart, features next to each other. */
 export interface Rows {
   readonly access: Access;

@@ -5,7 +5,17 @@
  */
 import { type Touched, touchedBy } from "./constants.ts";
 import { collapse } from "./emitLoop.ts";
-import { type Access, type BufferId, type Command, equalSize, type Loop, type Plan, type Stage, size } from "./plan.ts";
+import {
+  type Access,
+  type BufferId,
+  type Command,
+  equalSize,
+  type Loop,
+  type Plan,
+  type Stage,
+  samePlace,
+  size,
+} from "./plan.ts";
 
 export function inStages(plan: Plan): Plan {
   const stages: { together: boolean; commands: TouchingCommand[]; elements: number }[] = [];
@@ -73,13 +83,8 @@ function canBeCut(loop: Loop): boolean {
   return writes.every(
     (write) =>
       !equalSize(write.strides[outermost] ?? size(0), size(0)) &&
-      loads.every((load) => load.buffer !== write.buffer || isSame(load, write, loop)),
+      loads.every((load) => load.buffer !== write.buffer || samePlace(load, write, loop)),
   );
-}
-
-function isSame(a: Access, b: Access, { dims }: Loop): boolean {
-  const strides = dims.every(({ name }) => equalSize(a.strides[name] ?? size(0), b.strides[name] ?? size(0)));
-  return strides && a.offset === b.offset && equalSize(a.start, b.start);
 }
 
 function elementsOf(command: Command): number {

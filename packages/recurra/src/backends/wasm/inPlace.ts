@@ -1,0 +1,95 @@
+/**
+ * A loop that reads a value for the last time, element by element, writes its result over it: a softmax, its exponentials and its gradient
+ * take the memory of the logits, one buffer in the cache instead of three.
+ */
+import { touchedBy } from "./constants.ts";
+import { type Access, type BufferId, type Command, type Loop, type Plan, type Rows, samePlace } from "./plan.ts";
+
+export function inPlace(plan: Plan): Plan {
+  const [first, last] = [new Map<BufferId, Command>(), new Map<BufferId, Command>()];
+  for (const command of plan.commands) {
+    const { reads, writes } = touchedBy(command);
+    for (const buffer of [...reads, ...writes]) {
+      if (!first.has(buffer)) first.set(buffer, command);
+      last.set(buffer, command);
+    }
+  }
+  /** The buffer that another one lies in. */
+  const lies = new Map<BufferId, BufferId>();
+  const isTemporary = (buffer: BufferId) => {
+    const { role, home, enough } = plan.buffers[buffer]!;
+    return role === "temporary" && home === undefined && enough === undefined;
+  };
+  // What was made before this plan runs, once for many calls, stays.
+  const writtenFirst = (buffer: BufferId) => touchedBy(first.get(buffer)!).writes.includes(buffer);
+  const sizesOf = (buffer: BufferId) => JSON.stringify(plan.buffers[buffer]!.sizes);
+  for (const command of plan.commands) {
+    if (command.kind !== "loop") continue;
+    const taken = new Set<BufferId>();
+    for (const { access } of command.stores) {
+      const { buffer } = access;
+      if (!isTemporary(buffer) || first.get(buffer) !== command || lies.has(buffer)) continue;
+      const ended = loadsOf(command).find(
+        (load) =>
+          isTemporary(load.buffer) &&
+          last.get(load.buffer) === command &&
+          writtenFirst(load.buffer) &&
+          !taken.has(load.buffer) &&
+          sizesOf(load.buffer) === sizesOf(buffer) &&
+          [...loadsOf(command), ...writesOf(command)].every(
+            (other) => (other.buffer !== load.buffer && other.buffer !== buffer) || samePlace(other, access, command),
+          ),
+      );
+      if (ended === undefined) continue;
+      taken.add(ended.buffer);
+      lies.set(buffer, lies.get(ended.buffer) ?? ended.buffer);
+    }
+  }
+  return lies.size === 0 ? plan : { ...plan, commands: plan.commands.map((command) => renamed(command, lies)) };
+}
+
+function loadsOf({ ops }: Loop): readonly Access[] {
+  return ops.flatMap((op) => (op.kind === "load" ? [op.access] : []));
+}
+
+function writesOf({ stores, reductions }: Loop): readonly Access[] {
+  return [...stores, ...reductions].map(({ access }) => access);
+}
+
+/** The command with every buffer that lies in another one called by that one's name. */
+function renamed(command: Command, lies: ReadonlyMap<BufferId, BufferId>): Command {
+  const buffer = (id: BufferId) => lies.get(id) ?? id;
+  const at = (access: Access): Access => ({ ...access, buffer: buffer(access.buffer) });
+  const rows = (of: Rows): Rows => ({ ...of, access: at(of.access) });
+  const reading = <T extends { readonly access: Access }>(item: T): T => ({ ...item, access: at(item.access) });
+  const each = <C extends Command>(commands: readonly C[]) => commands.map((inner) => renamed(inner, lies) as C); // It keeps its kind.
+  switch (command.kind) {
+    case "loop":
+      return {
+        ...command,
+        ops: command.ops.map((op) => (op.kind === "load" ? reading(op) : op)),
+        stores: command.stores.map(reading),
+        reductions: command.reductions.map(reading),
+      };
+    case "pack":
+      return { ...command, source: at(command.source), target: buffer(command.target) };
+    case "gemm":
+      return { ...command, a: rows(command.a), packed: buffer(command.packed), c: rows(command.c) };
+    case "outer": {
+      const { a, b, c, scratch } = command;
+      return { ...command, a: rows(a), b: rows(b), c: at(c), scratch: buffer(scratch) };
+    }
+    case "gather":
+      return { ...command, table: at(command.table), index: rows(command.index), target: rows(command.target) };
+    case "scatterAdd":
+      return { ...command, source: rows(command.source), index: rows(command.index), target: at(command.target) };
+    case "scan": {
+      const { ahead, body } = command;
+      return {
+        ...command,
+        body: each(body),
+        ahead: ahead === undefined ? undefined : { ...ahead, products: each(ahead.products) },
+      };
+    }
+  }
+}
