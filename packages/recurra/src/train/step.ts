@@ -180,7 +180,6 @@ function update(
 ): { readonly norm: Tensor; readonly updates: Readonly<Record<string, NodeId>> } {
   // A network may have nothing to train: a reservoir whose readout is fitted in closed form.
   const norm = sqrt(gradientTensors.map(sumOfSquares).reduce((sum, part) => add(sum, part), trace.literal(0)));
-  const clipped = clip(gradientTensors, norm, clipping);
   const learningRate = trace.input("learningRate", scalarType);
   const scalars = Object.fromEntries(
     Object.keys(optimizer.scalars(1)).map((name) => [name, trace.input(name, scalarType)]),
@@ -188,6 +187,9 @@ function update(
   // A step whose loss or gradient is not finite changes nothing, so that the weights can still be looked at and saved.
   const bounded = (x: Tensor) => less(abs(x), Number.POSITIVE_INFINITY);
   const finite = mul(bounded(norm), bounded(loss));
+  // What does not wait for the norm would be computed beside it, stored, and read again; so all of it waits.
+  const waits = select(finite, 1, 0);
+  const clipped = clip(gradientTensors, norm, clipping).map((gradient) => mul(gradient, waits));
   const decay = averaging ? trace.input("averageDecay", scalarType) : undefined;
   const updates: Record<string, NodeId> = {};
   [...weights].forEach(([name, weight], i) => {
