@@ -27,6 +27,8 @@ const unit = size(1);
 interface Pointer {
   /** Global that the buffers' addresses are relative to. */
   readonly base: number | undefined;
+  /** The address itself, where the function is given it. */
+  readonly given: Local | undefined;
   readonly start: Size;
   readonly strides: Readonly<Record<Dim, Size>>;
   /** Byte offset at each nesting level, outermost first. */
@@ -39,15 +41,21 @@ export interface LoopPart {
   readonly parts: Local;
 }
 
-/** `part`: only this part of the outermost dimension, which has a constant size. */
+export interface LoopOptions {
+  /** Only this part of the outermost dimension, which has a constant size. */
+  readonly part?: LoopPart | undefined;
+  /** Where each access begins, where the function is given that. */
+  readonly addressOf?: (access: Access) => Local;
+}
+
 export function emitLoop(
   code: Code,
   context: EmitContext,
   loop: Loop,
   steps: ReadonlyMap<Axis, Local>,
-  part?: LoopPart,
+  options: LoopOptions = {},
 ): void {
-  new LoopEmitter(code, context, loop, steps, part).emit();
+  new LoopEmitter(code, context, loop, steps, options).emit();
 }
 
 /** Leaves on the stack where a part of `count` elements, cut at multiples of `unit`, begins; for `next` where it ends. */
@@ -80,6 +88,7 @@ class LoopEmitter {
   readonly #values: Local[];
   readonly #sums: Local[];
   readonly #part: LoopPart | undefined;
+  readonly #addressOf: ((access: Access) => Local) | undefined;
   /** How much of the outermost dimension this part has. */
   #partCount: Local | undefined;
 
@@ -88,9 +97,10 @@ class LoopEmitter {
     context: EmitContext,
     loop: Loop,
     steps: ReadonlyMap<Axis, Local>,
-    part: LoopPart | undefined,
+    { part, addressOf }: LoopOptions,
   ) {
     this.#part = part;
+    this.#addressOf = addressOf;
     this.#code = code;
     this.#context = context;
     this.#loop = loop;
@@ -107,6 +117,7 @@ class LoopEmitter {
     for (const pointer of this.#pointers) {
       pushOffset(this.#code, this.#context, pointer, this.#steps);
       if (pointer.base !== undefined) this.#code.getGlobal(pointer.base).do("i32.add");
+      if (pointer.given !== undefined) this.#code.get(pointer.given).do("i32.add");
       this.#code.set(pointer.levels[0]!);
     }
     if (this.#part !== undefined) this.#partCount = this.#enterPart(this.#part);
@@ -404,6 +415,7 @@ class LoopEmitter {
   }
 
   #immediate(access: Access): number {
+    if (this.#addressOf !== undefined) return 0;
     return this.#context.addressOf(access.buffer) + access.offset * 4;
   }
 
@@ -423,14 +435,19 @@ class LoopEmitter {
     for (const [dim, stride] of Object.entries(access.strides)) {
       if (this.#dims.some(({ name }) => name === dim) || this.#steps.has(dim)) relevant[dim] = stride;
     }
-    const base = this.#context.baseOf(access.buffer);
+    const given = this.#addressOf?.(access);
+    const base = given === undefined ? this.#context.baseOf(access.buffer) : undefined;
     const same = this.#pointers.find(
       (pointer) =>
-        pointer.base === base && equalSize(pointer.start, access.start) && sameStrides(pointer.strides, relevant),
+        pointer.base === base &&
+        pointer.given === given &&
+        equalSize(pointer.start, access.start) &&
+        sameStrides(pointer.strides, relevant),
     );
     if (same !== undefined) return same;
     const pointer: Pointer = {
       base,
+      given,
       start: access.start,
       strides: relevant,
       levels: Array.from({ length: Math.max(1, this.#dims.length) }, () => this.#code.local(i32)),
@@ -440,7 +457,7 @@ class LoopEmitter {
   }
 }
 
-function accessesOf(loop: Loop): readonly Access[] {
+export function accessesOf(loop: Loop): readonly Access[] {
   return [
     ...loop.ops.flatMap((op) => (op.kind === "load" ? [op.access] : [])),
     ...loop.stores.map((store) => store.access),

@@ -1,0 +1,186 @@
+/**
+ * The functions of a module's loops, and their calls. Every loop is a function: small functions compile fast and get registers of their
+ * own. Loops over constant sizes that differ in their addresses only, as the updates of the weights of one shape do, are one
+ * function, which is given them.
+ */
+import type { Axis } from "../../base/shapes.ts";
+import { type EmitContext, isSegments, pushBuffer, pushSize } from "./address.ts";
+import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } from "./assembler.ts";
+import { accessesOf, emitLoop, type LoopPart } from "./emitLoop.ts";
+import { stepsOf } from "./emitScan.ts";
+import { encodeLoop, fewestElements } from "./encodeLoop.ts";
+import { type Access, type BufferId, type Command, type Loop, type LoopOp, size, times } from "./plan.ts";
+
+/** Steps of enclosing scans, at most, of the loops that the kernels run; a scan has up to two, see `stepsOf`. */
+export const deepestNativeLoop = 3;
+
+interface LoopFunction {
+  readonly index: FunctionIndex;
+  /** What it is given the addresses of. */
+  readonly places: readonly Access[];
+}
+
+/** Functions that loops of one module share, by all that they have in common. */
+export class SharedLoops {
+  readonly #module: ModuleAssembler;
+  readonly #functions = new Map<string, FunctionIndex>();
+
+  constructor(module: ModuleAssembler) {
+    this.#module = module;
+  }
+
+  /** `parts`: the function takes which part of the outermost dimension, and of how many, before the addresses. */
+  functionOf(context: EmitContext, loop: Loop, parts: boolean): LoopFunction {
+    const accesses = accessesOf(loop);
+    const names = accesses.map(({ buffer, offset }) => `${buffer}+${offset}`);
+    const distinct = [...new Set(names)];
+    const places = distinct.map((name) => accesses[names.indexOf(name)]!);
+    const numberOf = (access: Access) => distinct.indexOf(`${access.buffer}+${access.offset}`);
+    const key = JSON.stringify([parts, loop], (_, value: unknown) =>
+      isAccess(value) ? { ...value, buffer: numberOf(value), offset: 0 } : value,
+    );
+    const known = this.#functions.get(key);
+    if (known !== undefined) return { index: known, places };
+    const before = parts ? 2 : 0;
+    const index = this.#module.function(undefined, i32s(before + places.length), (code) => {
+      const part = parts ? { part: code.parameter(0), parts: code.parameter(1) } : undefined;
+      emitLoop(code, context, loop, new Map(), {
+        part,
+        addressOf: (access) => code.parameter(before + numberOf(access)),
+      });
+    });
+    this.#functions.set(key, index);
+    return { index, places };
+  }
+}
+
+function isAccess(value: unknown): value is Access {
+  return typeof value === "object" && value !== null && "buffer" in value && "strides" in value;
+}
+
+/** Of constant sizes, and nothing in it counts positions. */
+function isShareable({ dims, ops }: Loop): boolean {
+  return dims.every(({ size: { axes } }) => axes.length === 0) && !ops.some(isPosition);
+}
+
+/** Counts on from segment to segment, which the native interpreter does not know. */
+function isPosition(op: LoopOp): boolean {
+  return op.kind === "position" || op.kind === "step" || op.kind === "random";
+}
+
+export function i32s(count: number): (typeof i32)[] {
+  return Array.from({ length: count }, () => i32);
+}
+
+export interface Enclosing {
+  readonly axis: Axis;
+  readonly step: Local;
+}
+
+/** What calling the native interpreter needs. */
+export interface NativeSite {
+  /** `runLoop` by the number of enclosing scans; empty without native kernels. */
+  readonly runLoop: readonly FunctionIndex[];
+  readonly axes: readonly Axis[];
+  readonly arena: number;
+  readonly shard: number;
+  /** Programs of the loops that the kernels run: position i is handle i. */
+  readonly programs: Int32Array[];
+}
+
+/** The loops of one program. */
+export class LoopCalls {
+  readonly #context: EmitContext;
+  readonly #shared: SharedLoops;
+  readonly #site: NativeSite;
+  readonly #sorted: boolean;
+  readonly #functions = new Map<Command, LoopFunction>();
+
+  constructor(context: EmitContext, shared: SharedLoops, site: NativeSite) {
+    this.#context = context;
+    this.#shared = shared;
+    this.#site = site;
+    this.#sorted = context.packed !== undefined;
+  }
+
+  /** Writes the functions, those of the bodies of scans too. */
+  add(commands: readonly Command[], enclosing: readonly Axis[] = []): void {
+    for (const command of commands) {
+      if (command.kind === "scan") this.add(command.body, [...enclosing, ...stepsOf(command)]);
+      else if (command.kind === "loop") this.#functions.set(command, this.#functionOf(command, enclosing));
+    }
+  }
+
+  /** Functions that take which part, and of how many. */
+  addParts(commands: readonly Command[]): void {
+    for (const command of commands)
+      if (command.kind === "loop") this.#functions.set(command, this.#shared.functionOf(this.#context, command, true));
+  }
+
+  #functionOf(loop: Loop, enclosing: readonly Axis[]): LoopFunction {
+    if (enclosing.length === 0 && isShareable(loop)) return this.#shared.functionOf(this.#context, loop, false);
+    const index = this.#context.module.function(undefined, i32s(enclosing.length), (code) => {
+      emitLoop(code, this.#context, loop, new Map(enclosing.map((axis, i) => [axis, code.parameter(i)])));
+    });
+    return { index, places: [] };
+  }
+
+  callPart(code: Code, loop: Loop, { part, parts }: LoopPart): void {
+    code.get(part).get(parts);
+    this.#callOwn(code, loop);
+  }
+
+  /** Calls the loop's own function, or from a size on the native interpreter. */
+  call(code: Code, loop: Loop, enclosing: readonly Enclosing[]): void {
+    const context = this.#context;
+    const steps = () => {
+      for (const { step } of enclosing) code.get(step);
+    };
+    const own = () => {
+      steps();
+      this.#callOwn(code, loop);
+    };
+    const handle = this.#handleOf(
+      loop,
+      enclosing.map(({ axis }) => axis),
+    );
+    if (handle === undefined) {
+      own();
+      return;
+    }
+    const { axes, arena, shard, runLoop } = this.#site;
+    pushSize(
+      code,
+      context,
+      loop.dims.reduce((product, dim) => times(product, dim.size), size(1)),
+    );
+    code
+      .i32(fewestElements(loop))
+      .do("i32.ge_s")
+      .if(() => {
+        code.i32(handle);
+        for (const axis of axes) code.getGlobal(context.sizeGlobal(axis));
+        code.getGlobal(arena).getGlobal(shard).getGlobal(context.firstRow);
+        steps();
+        code.call(runLoop[enclosing.length]!);
+      }, own);
+  }
+
+  #callOwn(code: Code, loop: Loop): void {
+    const { index, places } = this.#functions.get(loop)!; // `add` has seen every loop.
+    for (const { buffer, offset } of places) pushBuffer(code, this.#context, buffer, offset * 4);
+    code.call(index);
+  }
+
+  /** The handle of a loop, which is encoded; undefined where it stays with WebAssembly. */
+  #handleOf(loop: Loop, steps: readonly Axis[]): number | undefined {
+    const { runLoop, arena, shard, axes, programs } = this.#site;
+    if (steps.length >= runLoop.length || !Number.isFinite(fewestElements(loop))) return undefined;
+    if (steps.some((axis) => isSegments(this.#context, axis)) && loop.ops.some(isPosition)) return undefined;
+    const base = (buffer: BufferId) =>
+      ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(this.#context.baseOf(buffer))] as 0 | 1 | 2;
+    const { addressOf } = this.#context;
+    const encoded = encodeLoop(loop, { addressOf, baseOf: base, axes, steps, sorted: this.#sorted });
+    return encoded === undefined ? undefined : programs.push(encoded) - 1;
+  }
+}
