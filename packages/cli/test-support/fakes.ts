@@ -205,6 +205,7 @@ async function* fakeEvents(
       step: 1,
       steps: 2,
       loss: 1 / epoch,
+      gradientNorm: 0.5,
       sequencesPerSecond: 1000,
       secondsLeft: 65,
     };
@@ -215,6 +216,7 @@ async function* fakeEvents(
       loss: 0.9 / epoch,
       validationLoss: 0.8 / epoch,
       best: true,
+      gradientNorm: { mean: 0.5, largest: 2 },
       seconds: 2,
       sequencesPerSecond: 1234,
     };
@@ -259,7 +261,8 @@ async function* fakeComparing(
 }
 
 function fakeCellRun(cell: string, seed: number): CellRun {
-  const finding = { kind: "healthy", layer: "0", reachSteps: 4, sentence: "0: it reaches all 4 steps." } as const;
+  const seen = "it reaches all 4 steps.";
+  const finding = { kind: "healthy", layer: "0", reachSteps: 4, seen, mend: "", sentence: `0: ${seen}` } as const;
   return {
     cell,
     seed,

@@ -9,6 +9,7 @@ const progress = {
   step: 10,
   steps: 20,
   loss: 0.12345,
+  gradientNorm: 0.5,
   sequencesPerSecond: 12_345,
   secondsLeft: 65,
 } as const;
@@ -19,6 +20,7 @@ const epoch = {
   loss: 0.1,
   validationLoss: 0.2,
   best: true,
+  gradientNorm: { mean: 0.5, largest: 2 },
   seconds: 1,
   sequencesPerSecond: 12_345,
 } as const;

@@ -4,7 +4,7 @@ import type { Io } from "../io.ts";
 import { progressBar } from "./bar.ts";
 import { comparisonText } from "./comparison.ts";
 import { clock, counted, short } from "./numbers.ts";
-import { describePreparation } from "./reporter.ts";
+import { describePreparation, describeWarning } from "./reporter.ts";
 
 export interface CompareReporter {
   /** @param report the file that was written at the end, if one was asked for. */
@@ -24,7 +24,10 @@ function jsonReporter({ stdout, stderr }: Io): CompareReporter {
   const line = (value: unknown) => stdout.write(`${JSON.stringify(value)}\n`);
   const note = (text: string) => stderr.write(`${text}\n`);
   return {
-    event: (event, report) => line(event.event === "done" ? { ...event, report } : event),
+    event: (event, report) => {
+      line(event.event === "done" ? { ...event, report } : event);
+      if (event.event === "warning") note(`${event.cell}, seed ${event.seed}: ${describeWarning(event)}`);
+    },
     note,
     stopped: (text) => {
       note(text);
@@ -63,6 +66,8 @@ function peopleReporter(io: Io, source: string): CompareReporter {
         case "epoch":
           bar?.draw(event, place);
           return;
+        case "warning":
+          return note(`${place}: ${describeWarning(event)}`);
         case "trained": {
           const { metrics, epochs, seconds } = event.run;
           const errors = `validation MAE ${short(metrics.validation.model.mae)}, test MAE ${short(metrics.test.model.mae)}`;

@@ -6,6 +6,7 @@ import { clock, counted, short, whole } from "./numbers.ts";
 import { scoreTable } from "./scores.ts";
 
 export type DoneEvent = Extract<ForecastEvent, { event: "done" }>;
+export type WarningEvent = Extract<ForecastEvent, { event: "warning" }>;
 export type EpochEvent = Extract<ForecastEvent, { event: "epoch" }>;
 
 /** Where the results were written. */
@@ -50,7 +51,10 @@ function noteTo({ stderr }: Io): (text: string) => void {
 function jsonReporter(io: Io): Reporter {
   const line = (value: unknown) => io.stdout.write(`${JSON.stringify(value)}\n`);
   return {
-    event: line,
+    event: (event) => {
+      line(event);
+      if (event.event === "warning") noteTo(io)(describeWarning(event));
+    },
     note: noteTo(io),
     done: (event, { model, chart }) => line({ ...event, model, chart }),
     stopped: (text) => {
@@ -70,6 +74,7 @@ function barReporter(io: Io, source: string): Reporter {
   return {
     event: (event) => {
       if (event.event === "prepared") io.stdout.write(describePreparation(source, event.report, event.parameters));
+      else if (event.event === "warning") note(describeWarning(event));
       else bar.draw(event);
     },
     note,
@@ -94,6 +99,7 @@ function lineReporter(io: Io, source: string): Reporter {
   return {
     event: (event) => {
       if (event.event === "prepared") stdout.write(describePreparation(source, event.report, event.parameters));
+      if (event.event === "warning") noteTo(io)(describeWarning(event));
       if (event.event !== "epoch") return;
       last = event;
       if (event.epoch === 1 || event.epoch % Math.ceil(event.epochs / 10) === 0) tell(event);
@@ -119,6 +125,10 @@ export function describePreparation(source: string, report: PreparationReport, p
     ...notes.map((note) => `note: ${note}`),
     "",
   ].join("\n");
+}
+
+export function describeWarning({ message }: WarningEvent): string {
+  return `warning: ${message}`;
 }
 
 function describeEpoch({ epoch, epochs, loss, validationLoss, best, sequencesPerSecond }: EpochEvent): string {

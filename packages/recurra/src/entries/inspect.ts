@@ -22,6 +22,7 @@ export type {
   StateFlow,
 } from "../inspect/types.ts";
 export { unfoldingSvg } from "../inspect/unfolding.ts";
+export { type WatchOptions, watchGradients } from "../inspect/watch.ts";
 export type { Program } from "../ir/nodes.ts";
 export { printProgram } from "../ir/printer.ts";
 export { verify } from "../ir/verify.ts";

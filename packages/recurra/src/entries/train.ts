@@ -4,6 +4,7 @@ export type { Footprint } from "../compile/executable.ts";
 export { type BeamOptions, beamSearch, type Hypothesis } from "../train/beam.ts";
 export type { Clipping } from "../train/clipping.ts";
 export { type Chunk, type Continuous, type ContinuousOptions, continuous } from "../train/continuous.ts";
+export { meanLoss, type Samples } from "../train/feed.ts";
 export { type GenerateTokensOptions, generateTokens } from "../train/generate.ts";
 export { measureSteps, type StepTimes } from "../train/measure.ts";
 export {
@@ -23,6 +24,7 @@ export { adadelta, adagrad, type RmsPropOptions, rmsProp } from "../train/optimi
 export { type OptimizerName, optimizerNames, parseOptimizer } from "../train/optimizers/named.ts";
 export type { Optimizer, UpdateInputs } from "../train/optimizers/optimizer.ts";
 export { type AveragedSgdOptions, averagedSgd, type LionOptions, lion, sgd } from "../train/optimizers/sgd.ts";
+export type { TrainOptions } from "../train/options.ts";
 export { bucketedOrder } from "../train/order.ts";
 export type { Network } from "../train/programs.ts";
 export { fitReadout, type ReadoutOptions } from "../train/readout.ts";
@@ -43,4 +45,5 @@ export {
 } from "../train/schedules.ts";
 export { Stream, type StreamOptions } from "../train/stream.ts";
 export type { WritingOptions, Written } from "../train/tokens.ts";
-export { meanLoss, type Samples, type TrainEvent, type TrainOptions, train } from "../train/train.ts";
+export { type TrainEvent, train, type WarningEvent } from "../train/train.ts";
+export type { GradientWarning, GradientWatch } from "../train/warnings.ts";

@@ -1,19 +1,21 @@
 /** What the flow of gradients means, in words, with what mends it. */
+import type { Model } from "../train/model.ts";
+import { mendOfExploding } from "../train/warnings.ts";
 import type { Finding, LayerFlow, StateFlow } from "./types.ts";
 
 /** A gradient that keeps less than this over the whole sequence has vanished; one that grows beyond the other explodes. */
-const vanished = 1e-3;
+export const vanished = 1e-3;
 const exploded = 1e2;
 
 const severity: readonly Finding["kind"][] = ["not finite", "exploding", "vanishing", "saturated", "healthy"];
 
-export function diagnoseFlow(loss: number, layers: readonly LayerFlow[]): readonly Finding[] {
+export function diagnoseFlow(model: Model, loss: number, layers: readonly LayerFlow[]): readonly Finding[] {
   return layers
-    .map((layer) => diagnoseLayer(loss, layer))
+    .map((layer) => diagnoseLayer(model, loss, layer))
     .sort((a, b) => severity.indexOf(a.kind) - severity.indexOf(b.kind));
 }
 
-function diagnoseLayer(loss: number, layer: LayerFlow): Finding {
+function diagnoseLayer(model: Model, loss: number, layer: LayerFlow): Finding {
   const state = strongest(layer);
   if (state === undefined) return finding("healthy", layer, 0, "there is no state that a gradient could flow through.");
   const reach = fromTheEnd(state.reach, layer);
@@ -34,7 +36,8 @@ function diagnoseLayer(loss: number, layer: LayerFlow): Finding {
       "not finite",
       layer,
       reachSteps,
-      `loss or gradient are not finite${where}: lower the learning rate, clip the gradient by norm, use a gated cell.`,
+      `loss or gradient are not finite${where}.`,
+      "Lower the learning rate, clip the gradient by norm, use a gated cell.",
     );
   }
   if (peak > exploded) {
@@ -42,7 +45,8 @@ function diagnoseLayer(loss: number, layer: LayerFlow): Finding {
       "exploding",
       layer,
       reachSteps,
-      `${compared(peak)} (at its largest): exploding. Clip the gradient by norm, begin with smaller or orthogonal recurrent weights, or use a gated cell (gru, lstm).`,
+      `${compared(peak)} (at its largest): exploding.`,
+      mendOfExploding(model),
     );
   }
   if (whole < vanished) {
@@ -50,16 +54,21 @@ function diagnoseLayer(loss: number, layer: LayerFlow): Finding {
       "vanishing",
       layer,
       reachSteps,
-      `${compared(whole)}: vanishing; it falls below a hundredth after ${count(reachSteps, "step")}. ${mends(layer)}`,
+      `${compared(whole)}: vanishing; it falls below a hundredth after ${count(reachSteps, "step")}.`,
+      mends(layer),
     );
   }
   const full = mostSaturated(layer);
-  if (full !== undefined) return finding("saturated", layer, reachSteps, full);
+  if (full !== undefined) {
+    const mend = "Scale the inputs, begin with smaller weights, lower the learning rate.";
+    return finding("saturated", layer, reachSteps, full, mend);
+  }
   return finding("healthy", layer, reachSteps, `${compared(whole)}: it reaches all ${count(steps, "step")}.`);
 }
 
-function finding(kind: Finding["kind"], layer: LayerFlow, reachSteps: number, text: string): Finding {
-  return { kind, layer: layer.name, reachSteps, sentence: `${layer.name}: ${text}` };
+function finding(kind: Finding["kind"], layer: LayerFlow, reachSteps: number, seen: string, mend = ""): Finding {
+  const sentence = `${layer.name}: ${mend === "" ? seen : `${seen} ${mend}`}`;
+  return { kind, layer: layer.name, reachSteps, seen, mend, sentence };
 }
 
 /** The state through which most arrives: the cell state of an LSTM rather than its output. */
@@ -94,7 +103,7 @@ function mostSaturated(layer: LayerFlow): string | undefined {
   for (const state of layer.states) {
     const share = state.saturated.reduce((sum, value) => sum + value, 0) / state.saturated.length;
     if (share > 0.9 && state.size.every((size) => size <= 1))
-      return `${(100 * share).toFixed(0)} % of state ${state.name} lie beyond ±0.97, where tanh passes hardly any gradient: scale the inputs, begin with smaller weights, lower the learning rate.`;
+      return `${(100 * share).toFixed(0)} % of state ${state.name} lie beyond ±0.97, where tanh passes hardly any gradient.`;
   }
   return undefined;
 }

@@ -52,7 +52,8 @@ export interface Probes {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-export function probe(network: Network): Probes {
+/** @param what whether the gradients of parameters are wanted too. */
+export function probe(network: Network, what: "states" | "parameters too" = "parameters too"): Probes {
   const { loss, stateNames, parameters } = traceNetwork(network, false);
   const builder = new GraphBuilder();
   const layers: ProbedLayer[] = [];
@@ -94,7 +95,8 @@ export function probe(network: Network): Probes {
   builder.nodes.forEach((node, id) => {
     if (node.kind === "param") weights.set(node.name, id as NodeId); // The position in the list is the id.
   });
-  const named = parameters.flatMap(({ name }) => (weights.has(name) ? [name] : []));
+  const wanted = what === "states" ? [] : parameters;
+  const named = wanted.flatMap(({ name }) => (weights.has(name) ? [name] : []));
   const wrt = [...losses.map((item) => item.probe), ...named.map((name) => weights.get(name)!)];
   gradients(builder, lossId, wrt).forEach((gradient, i) => {
     const state = losses[i];

@@ -15,7 +15,9 @@ const flow: GradientFlow = {
   loss: 1,
   layers: [layer],
   parameters: [],
-  findings: [{ kind: "vanishing", layer: layer.name, reachSteps: 3, sentence: "the gradient & its end" }],
+  findings: [
+    { kind: "vanishing", layer: layer.name, reachSteps: 3, seen: "", mend: "", sentence: "the gradient & its end" },
+  ],
 };
 
 describe("gradientFlowSvg", () => {

@@ -59,5 +59,10 @@ export interface Finding {
   readonly layer: string;
   /** How far the gradient reaches, counted from the end: the steps over which it keeps a hundredth of itself. */
   readonly reachSteps: number;
+  /** "the gradient reaching step 1 is …." */
+  readonly seen: string;
+  /** "Try lstm or gru, …."; empty where all is well. */
+  readonly mend: string;
+  /** All of it. */
   readonly sentence: string;
 }

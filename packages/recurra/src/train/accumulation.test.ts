@@ -7,10 +7,11 @@ import { weightPenalty } from "../layers/penalties.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { add } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";
+import type { Samples } from "./feed.ts";
 import { type Batch, Model } from "./model.ts";
 import { defineNetwork } from "./network.ts";
 import { bucketedOrder } from "./order.ts";
-import { type Samples, train } from "./train.ts";
+import { train } from "./train.ts";
 
 const network = defineNetwork({
   inputs: { x: sequenceType(2), y: sequenceType(1) },

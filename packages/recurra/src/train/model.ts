@@ -90,6 +90,7 @@ export class Model {
   readonly network: Network;
   readonly seed: number;
   readonly optimizer: Optimizer;
+  readonly clipping: Clipping;
   readonly parameters: readonly ParameterSpec[];
   /** Whether a step may gather the gradients of several batches. */
   readonly accumulation: boolean;
@@ -109,6 +110,7 @@ export class Model {
     this.network = network;
     this.seed = seed;
     this.optimizer = optimizer;
+    this.clipping = clipping;
     this.parameters = parameters;
     this.#executable = new Executable(byName, {
       strict,

@@ -5,10 +5,11 @@ import { dense } from "../layers/dense.ts";
 import { crossEntropy } from "../layers/losses/usual.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";
+import { meanLoss } from "./feed.ts";
 import { Model } from "./model.ts";
 import { defineNetwork } from "./network.ts";
 import { samplesOf } from "./samples.ts";
-import { meanLoss, train } from "./train.ts";
+import { train } from "./train.ts";
 
 const plain = (values: ArrayLike<number> | undefined) => Array.from(values ?? []);
 

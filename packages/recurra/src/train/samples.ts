@@ -1,9 +1,9 @@
 /** Samples from arrays: sequences of equal or unequal lengths, padded batch by batch, and what belongs to a whole sample. */
 import { DataError } from "../base/errors.ts";
 import type { Axis } from "../base/shapes.ts";
+import type { Samples } from "./feed.ts";
 import type { Batch } from "./model.ts";
 import { lengthsInput } from "./programs.ts";
-import type { Samples } from "./train.ts";
 
 export interface SampleArrays {
   /** By input: for each sample an array with `size` numbers, default 1, for each step along `axis`, default "time". */

@@ -7,10 +7,12 @@ import { recurrent } from "../layers/recurrent.ts";
 import { add, broadcast, gather, log, matmul } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";
 import { sequenceType, vectorType } from "../trace/tensor.ts";
+import type { Samples } from "./feed.ts";
 import { type Batch, Model } from "./model.ts";
 import { sgd } from "./optimizers/sgd.ts";
+import type { TrainOptions } from "./options.ts";
 import type { Network } from "./programs.ts";
-import { type Samples, type TrainEvent, type TrainOptions, train } from "./train.ts";
+import { type TrainEvent, train } from "./train.ts";
 
 /** Sequences of two features; the target is the product of the first steps' signs, remembered to the end. */
 function samples(count: number, time: number, seed: number): Samples {

@@ -21,7 +21,14 @@ const table = (mae: number): ErrorTable => ({
   rse: mae,
   scaled: { mse: mae, mae },
 });
-const finding = { kind: "healthy", layer: "0.gru", reachSteps: 8, sentence: "0.gru: fine." } as const;
+const finding = {
+  kind: "healthy",
+  layer: "0.gru",
+  reachSteps: 8,
+  seen: "fine.",
+  mend: "",
+  sentence: "0.gru: fine.",
+} as const;
 
 interface Told {
   readonly parameters?: number;

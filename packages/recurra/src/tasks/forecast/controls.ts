@@ -5,8 +5,8 @@ import { adamW } from "../../train/optimizers/adam.ts";
 import { type OptimizerName, parseOptimizer } from "../../train/optimizers/named.ts";
 import type { Optimizer } from "../../train/optimizers/optimizer.ts";
 import { lion } from "../../train/optimizers/sgd.ts";
+import type { TrainOptions } from "../../train/options.ts";
 import { parseSchedule, type Schedule, type ScheduleName, warmUp } from "../../train/schedules.ts";
-import type { TrainOptions } from "../../train/train.ts";
 import type { ForecastOptions, WeightAverage } from "./types.ts";
 
 /** Plain data, as in `ForecastOptions`; 0 where something is not asked for. */

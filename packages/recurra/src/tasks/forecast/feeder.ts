@@ -1,8 +1,8 @@
 /** Windows as batches of the forecasting network: one row per window and target column, and the way back to original units. */
 import { gatherTargets } from "../../data/gather.ts";
 import type { Windows } from "../../data/windows.ts";
+import type { Samples } from "../../train/feed.ts";
 import type { Batch } from "../../train/model.ts";
-import type { Samples } from "../../train/train.ts";
 import type { FeatureCounts } from "./network.ts";
 import { type PreparedSet, toOriginalScale } from "./preparation.ts";
 import type { Settings } from "./settings.ts";

@@ -5,6 +5,7 @@ import { readSeries } from "../../data/series.ts";
 import { splitSeries } from "../../data/split.ts";
 import type { Table } from "../../data/table.ts";
 import { planAllWindows, type Windows } from "../../data/windows.ts";
+import { watchGradients } from "../../inspect/watch.ts";
 import { measureSteps } from "../../train/measure.ts";
 import { type Batch, Model } from "../../train/model.ts";
 import { train } from "../../train/train.ts";
@@ -150,6 +151,7 @@ export async function* forecastEvents(
     schedule: scheduleOf(settings),
     ...endingsOf(settings),
     stepsPerEpoch: stepsPerEpochOf(settings),
+    watch: watchGradients(),
     signal,
   })) {
     if (event.event === "done") {

@@ -160,7 +160,7 @@ export type ForecastEvent =
       readonly parameters: number;
       readonly settings: Readonly<Record<string, unknown>>;
     }
-  | Extract<TrainEvent, { readonly event: "progress" | "epoch" }>
+  | Extract<TrainEvent, { readonly event: "progress" | "epoch" | "warning" }>
   | {
       readonly event: "done";
       readonly metrics: { readonly validation: Scores; readonly test: Scores };
