@@ -79,6 +79,7 @@ export {
   weightPenalty,
 } from "./layers/penalties.ts";
 export {
+  type Merge,
   type RecurrentLayer,
   type RecurrentOptions,
   type RecurrentResult,

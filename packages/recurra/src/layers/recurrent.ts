@@ -1,8 +1,8 @@
 /** Recurrent layers: a cell scanned over time, stacked, in one direction or both. */
-import { OptionError, ShapeError } from "../base/errors.ts";
+import { lookup, OptionError, ShapeError } from "../base/errors.ts";
 import { type Axis, formatType } from "../base/shapes.ts";
 import type { Cell, CellInitializers } from "../trace/cell.ts";
-import { broadcast, concat, equal, positions, select, sub, sumAxes } from "../trace/operations.ts";
+import { add, broadcast, concat, equal, mul, positions, select, sub, sumAxes } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";
 import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -14,12 +14,17 @@ export interface RecurrentOptions {
   readonly hiddenSize: number;
   /** Layers on top of each other. Default 1. */
   readonly depth?: number;
-  /** "both" runs two recurrences and joins their outputs: [.., 2 · hiddenSize]. Default "forward". */
+  /** "both" runs two recurrences and merges their outputs. Default "forward". */
   readonly direction?: "forward" | "backward" | "both";
+  /**
+   * What becomes of the outputs of both directions, of every layer: side by side [.., 2 · hiddenSize], or their sum, mean or product
+   * element by element [.., hiddenSize]. `run` gives them apart as well. Default "concat".
+   */
+  readonly merge?: Merge;
   /**
    * Every timestep [batch, time, hiddenSize], the state after the last true timestep [batch, hiddenSize], or every timestep of all
    * layers side by side, the lowest first [batch, time, depth · hiddenSize], as the readout of a deep reservoir sees them (Gallicchio
-   * et al. 2017). With both directions twice the size. Default "sequence".
+   * et al. 2017). With both directions side by side twice the size. Default "sequence".
    */
   readonly output?: "sequence" | "last" | "layers";
   /** How weights begin, by kind ("W", "R", "b", "rb") or by kind and block ("b.f"). Default: the cell's own choice. */
@@ -33,9 +38,13 @@ export interface RecurrentOptions {
 /** States of every layer and direction, by name: "0.forward.h". */
 export type States = Readonly<Record<string, Tensor>>;
 
+export type Merge = "concat" | "sum" | "mean" | "product";
+
 export interface RecurrentResult {
-  /** [batch, time, hiddenSize], twice that for both directions. */
+  /** [batch, time, hiddenSize], twice that for both directions side by side. */
   readonly sequence: Tensor;
+  /** Of the last layer before its directions are merged: forward, then backward, [batch, time, hiddenSize] and [batch, hiddenSize]. */
+  readonly directions: readonly Pick<RecurrentResult, "sequence" | "last">[];
   /** The same of each layer, the lowest first. */
   readonly layers: readonly Tensor[];
   /** The last layer's output after the last true timestep (backward: after the first). */
@@ -52,7 +61,7 @@ export interface RecurrentLayer extends Layer {
 
 /**
  * Lengths of the scope are respected: behind a row's true length its state stays and its outputs are 0.
- * @throws OptionError for sizes that are not positive whole numbers; ShapeError when x has no time axis.
+ * @throws OptionError for sizes that are not positive whole numbers and an unknown merge; ShapeError when x has no time axis.
  */
 export function recurrent(options: RecurrentOptions): RecurrentLayer {
   const {
@@ -60,6 +69,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     hiddenSize,
     depth = 1,
     direction = "forward",
+    merge = "concat",
     output = "sequence",
     dropout = 0,
     axis = "time",
@@ -75,6 +85,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     }
   }
   const directions = direction === "both" ? (["forward", "backward"] as const) : [direction];
+  const merged = lookup("merge", merge, merges);
   const run: RecurrentLayer["run"] = (input, scope, initial = {}) => {
     if (!input.type.axes.includes(axis) || input.type.shape.length !== 1) {
       throw new ShapeError({
@@ -88,7 +99,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     const named: Record<string, Tensor> = {};
     const layers: Tensor[] = [];
     let x = input;
-    let last = input;
+    let apart: RecurrentResult["directions"] = [];
     for (let layer = 0; layer < depth; layer++) {
       if (layer > 0) x = dropoutLayer(dropout).apply(x, scope);
       const results = directions.map((way) =>
@@ -98,24 +109,29 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
         for (const state of cell.states) final[`${layer}.${directions[i]}.${state}`] = result.final[state]!;
         for (const name of cell.results) named[`${layer}.${directions[i]}.${name}`] = result.outputs[name]!;
       });
-      x = join(results.map((result) => result.outputs[cell.output]!));
-      layers.push(x);
-      last = join(
-        results.map(
-          (result, i) =>
-            result.final[cell.output] ??
-            lastOf(result.outputs[cell.output]!, axis, directions[i]!, scope.lengths(axis)),
-        ),
+      apart = results.map((result, i) => {
+        const sequence = result.outputs[cell.output]!;
+        const last = result.final[cell.output] ?? lastOf(sequence, axis, directions[i]!, scope.lengths(axis));
+        return { sequence, last };
+      });
+      x = joined(
+        apart.map(({ sequence }) => sequence),
+        merged,
       );
+      layers.push(x);
     }
-    return { sequence: x, layers, last, final, results: named };
+    const last = joined(
+      apart.map((way) => way.last),
+      merged,
+    );
+    return { sequence: x, directions: apart, layers, last, final, results: named };
   };
   return {
     name: cell.name,
     run,
     apply(x, scope) {
       const result = run(x, scope);
-      if (output === "layers") return join(result.layers);
+      if (output === "layers") return joined(result.layers, concat);
       return output === "last" ? result.last : result.sequence;
     },
   };
@@ -157,6 +173,16 @@ function lastOf(sequence: Tensor, axis: Axis, direction: "forward" | "backward",
   return sumAxes(select(equal(positions(sequence, axis), end), sequence, 0), axis);
 }
 
-function join(parts: readonly Tensor[]): Tensor {
-  return parts.length === 1 ? parts[0]! : concat(...parts);
+const merges: Readonly<Record<Merge, (...parts: readonly [Tensor, ...Tensor[]]) => Tensor>> = {
+  concat,
+  sum: add,
+  mean: (...parts) => mul(add(...parts), 1 / parts.length),
+  product: mul,
+};
+
+function joined(
+  [first, ...rest]: readonly Tensor[],
+  how: (...parts: readonly [Tensor, ...Tensor[]]) => Tensor,
+): Tensor {
+  return rest.length === 0 ? first! : how(first!, ...rest); // There is a layer, and it has a direction.
 }
