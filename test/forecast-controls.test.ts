@@ -45,7 +45,10 @@ describe("a control of training", async () => {
     { average: "none" },
     { average: "swa" },
     { clipNorm: 0.01 },
+    { clipParameterNorm: 0.01 },
     { clipValue: 0.001 },
+    { activationPenalty: 1 },
+    { temporalActivationPenalty: 1 },
     { inputDropout: 0.3 },
     { recurrentDropout: 0.3 },
   ] as const satisfies readonly Partial<ForecastOptions>[])(
@@ -60,7 +63,8 @@ describe("a control of training", async () => {
   );
 
   it("at its default changes nothing", async () => {
-    const defaults = { optimizer: "adam", l1: 0, l2: 0, schedule: "constant", warmUpSteps: 0, accumulate: 1 } as const;
+    const penalties = { l1: 0, l2: 0, activationPenalty: 0, temporalActivationPenalty: 0 };
+    const defaults = { ...penalties, optimizer: "adam", schedule: "constant", warmUpSteps: 0, accumulate: 1 } as const;
     const { forecaster } = await trained({ ...defaults, average: "ema", inputDropout: 0, recurrentDropout: 0 });
     expect(weights(forecaster.toFiles()).equals(plain)).toBe(true);
   });
@@ -108,6 +112,12 @@ it.each([
     "average is ema with averageDecay 0, expected a decay above 0 with ema, and none with any other.\nLeave one of the two out.",
   ],
   [{ l1: -1 }, "l1 is -1, expected 0 or more.\nGive a number in this range."],
+  [{ activationPenalty: -1 }, "activationPenalty is -1, expected 0 or more.\nGive a number in this range."],
+  [
+    { temporalActivationPenalty: Number.NaN },
+    "temporalActivationPenalty is NaN, expected 0 or more.\nGive a number in this range.",
+  ],
+  [{ clipParameterNorm: 0 }, "clipParameterNorm is 0, expected a positive number.\nGive a number in this range."],
   [{ stopAtLoss: 0 }, "stopAtLoss is 0, expected a positive number.\nGive a number in this range."],
   [{ plateau: 0.5 }, "plateau is 0.5, expected 1, 2, 3, ….\nGive a number in this range."],
   [{ accumulate: 0 }, "accumulate is 0, expected 1, 2, 3, ….\nGive a number in this range."],

@@ -47,6 +47,8 @@ describe("parseForecastOptions", () => {
       weightDecay: "0.02",
       l1: "1e-6",
       l2: "0",
+      activationPenalty: "2",
+      temporalActivationPenalty: "0.5",
       schedule: "cosine",
       warmUpSteps: "100",
       plateau: "4",
@@ -56,6 +58,7 @@ describe("parseForecastOptions", () => {
       averageDecay: "0.995",
       scale: "log",
       clipNorm: "1",
+      clipParameterNorm: "0.25",
       clipValue: "0.5",
       seed: "0",
       strict: true,
@@ -97,6 +100,8 @@ describe("parseForecastOptions", () => {
       weightDecay: 0.02,
       l1: 1e-6,
       l2: 0,
+      activationPenalty: 2,
+      temporalActivationPenalty: 0.5,
       schedule: "cosine",
       warmUpSteps: 100,
       plateau: 4,
@@ -106,6 +111,7 @@ describe("parseForecastOptions", () => {
       averageDecay: 0.995,
       scale: "log",
       clipNorm: 1,
+      clipParameterNorm: 0.25,
       clipValue: 0.5,
       seed: 0,
       strict: true,
@@ -152,6 +158,18 @@ describe("parseForecastOptions", () => {
     [
       { l2: "-1" },
       "OptionError: --l2 is -1, expected 0 or a number above it.\nGive --l2 a small number such as 0.0001, or 0 for none.",
+    ],
+    [
+      { activationPenalty: "-2" },
+      "OptionError: --activation-penalty is -2, expected 0 or a number above it.\nGive --activation-penalty a small number such as 0.0001, or 0 for none.",
+    ],
+    [
+      { temporalActivationPenalty: "x" },
+      "OptionError: --temporal-activation-penalty is x, expected 0 or a number above it.\nGive --temporal-activation-penalty a small number such as 0.0001, or 0 for none.",
+    ],
+    [
+      { clipParameterNorm: "0" },
+      "OptionError: --clip-parameter-norm is 0, expected a number above 0.\nGive --clip-parameter-norm a positive number such as 0.001 or 1.",
     ],
     [
       { optimizer: "adamw" },

@@ -193,6 +193,18 @@ export const forecastRows: Rows = {
   },
   l1: { flag: "--l1", value: "X", help: "penalty on the sum of absolute weights (default: 0)", parse: zeroOrMore },
   l2: { flag: "--l2", value: "X", help: "penalty on half the sum of squared weights (default: 0)", parse: zeroOrMore },
+  activationPenalty: {
+    flag: "--activation-penalty",
+    value: "X",
+    help: "penalty on the mean of the recurrence's squared outputs (default: 0)",
+    parse: zeroOrMore,
+  },
+  temporalActivationPenalty: {
+    flag: "--temporal-activation-penalty",
+    value: "X",
+    help: "penalty on the mean of their squared changes from step to step (default: 0)",
+    parse: zeroOrMore,
+  },
   schedule: {
     flag: "--schedule",
     value: "NAME",
@@ -241,6 +253,12 @@ export const forecastRows: Rows = {
     help: "largest norm of the whole gradient (default: 1)",
     parse: positive,
   },
+  clipParameterNorm: {
+    flag: "--clip-parameter-norm",
+    value: "X",
+    help: "largest norm of the gradient of each parameter by itself; any unless given",
+    parse: positive,
+  },
   clipValue: {
     flag: "--clip-value",
     value: "X",
@@ -274,10 +292,19 @@ export const forecastGroups: Readonly<Record<string, readonly (keyof ForecastOpt
     ] as const),
   ],
   "Optimizer:": [
-    ...(["optimizer", "learningRate", "schedule", "warmUpSteps", "plateau", "clipNorm", "clipValue"] as const),
-    ...(["average", "averageDecay"] as const),
+    ...(["optimizer", "learningRate", "schedule", "warmUpSteps", "plateau"] as const),
+    ...(["clipNorm", "clipParameterNorm", "clipValue", "average", "averageDecay"] as const),
   ],
-  "Against overfitting:": ["dropout", "inputDropout", "recurrentDropout", "weightDecay", "l1", "l2"],
+  "Against overfitting:": [
+    "dropout",
+    "inputDropout",
+    "recurrentDropout",
+    "weightDecay",
+    "l1",
+    "l2",
+    "activationPenalty",
+    "temporalActivationPenalty",
+  ],
 };
 
 export const forecastFields = Object.keys(forecastRows) as readonly (keyof ForecastOptions)[]; // the keys of the table above

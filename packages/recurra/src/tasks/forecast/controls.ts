@@ -1,5 +1,6 @@
 /** How a forecaster is trained: optimizer, learning rate over the run, penalties, dropout and averages, from options to the training loop's terms. */
 import { OptionError } from "../../base/errors.ts";
+import type { Clipping } from "../../train/clipping.ts";
 import type { ModelOptions } from "../../train/model.ts";
 import { adamW } from "../../train/optimizers/adam.ts";
 import { type OptimizerName, parseOptimizer } from "../../train/optimizers/named.ts";
@@ -15,6 +16,8 @@ export interface TrainingControls {
   readonly weightDecay: number;
   readonly l1: number;
   readonly l2: number;
+  readonly activationPenalty: number;
+  readonly temporalActivationPenalty: number;
   readonly schedule: ScheduleName;
   readonly warmUpSteps: number;
   readonly plateau: number;
@@ -23,6 +26,7 @@ export interface TrainingControls {
   readonly average: WeightAverage;
   readonly averageDecay: number;
   readonly clipNorm: number;
+  readonly clipParameterNorm: number;
   readonly clipValue: number;
   readonly inputDropout: number;
   readonly recurrentDropout: number;
@@ -39,6 +43,8 @@ export function trainingControls(options: ForecastOptions): TrainingControls {
     weightDecay: options.weightDecay ?? decays[optimizer] ?? 0,
     l1: options.l1 ?? 0,
     l2: options.l2 ?? 0,
+    activationPenalty: options.activationPenalty ?? 0,
+    temporalActivationPenalty: options.temporalActivationPenalty ?? 0,
     schedule: options.schedule ?? "constant",
     warmUpSteps: options.warmUpSteps ?? 0,
     plateau: options.plateau ?? 0,
@@ -47,6 +53,7 @@ export function trainingControls(options: ForecastOptions): TrainingControls {
     average,
     averageDecay: average === "ema" ? averageDecay : 0,
     clipNorm: options.clipNorm ?? 1,
+    clipParameterNorm: options.clipParameterNorm ?? 0,
     clipValue: options.clipValue ?? 0,
     inputDropout: options.inputDropout ?? 0,
     recurrentDropout: options.recurrentDropout ?? 0,
@@ -56,9 +63,9 @@ export function trainingControls(options: ForecastOptions): TrainingControls {
 /** @throws OptionError for a value outside its range, and for choices that contradict each other. */
 export function checkControls(options: ForecastOptions): void {
   const { optimizer = "adam", average, averageDecay, weightDecay } = options;
-  for (const name of ["clipNorm", "clipValue", "stopAtLoss"] as const)
+  for (const name of ["clipNorm", "clipParameterNorm", "clipValue", "stopAtLoss"] as const)
     inRange(name, options[name], (x) => x > 0 && x < Number.POSITIVE_INFINITY, "a positive number");
-  for (const name of ["weightDecay", "l1", "l2"] as const)
+  for (const name of ["weightDecay", "l1", "l2", "activationPenalty", "temporalActivationPenalty"] as const)
     inRange(name, options[name], (x) => x >= 0 && x < Number.POSITIVE_INFINITY, "0 or more");
   for (const name of ["averageDecay", "inputDropout", "recurrentDropout"] as const)
     inRange(name, options[name], (x) => x >= 0 && x < 1, "at least 0 and below 1");
@@ -93,6 +100,14 @@ export function optimizerOf({ optimizer, weightDecay }: TrainingControls): Optim
 
 export function scheduleOf({ schedule, warmUpSteps }: TrainingControls): Schedule {
   return warmUpSteps === 0 ? parseSchedule(schedule) : warmUp(warmUpSteps, parseSchedule(schedule));
+}
+
+export function clippingOf({ clipNorm, clipParameterNorm, clipValue }: TrainingControls): Clipping {
+  return {
+    norm: clipNorm,
+    ...(clipParameterNorm === 0 ? {} : { parameterNorm: clipParameterNorm }),
+    ...(clipValue === 0 ? {} : { value: clipValue }),
+  };
 }
 
 /** When the training loop lowers the learning rate by itself, and when it stops. */

@@ -3,6 +3,7 @@ import { cellNamed } from "../../cells/registry.ts";
 import { Model } from "../../train/model.ts";
 import { forecastNetwork } from "./network.ts";
 import { resolveSettings } from "./settings.ts";
+import type { ForecastOptions } from "./types.ts";
 
 const hiddenSize = 8;
 
@@ -14,6 +15,39 @@ function firstWeights(cell: string) {
   );
   return new Model(forecastNetwork(settings, { targets: 1, past: 0, known: 0, static: 0 })).weights();
 }
+
+/** What a penalty adds to the training loss of a batch, for a past of so many steps of the recurrence; nothing to the other loss. */
+function penaltyOf(penalties: Partial<ForecastOptions>, steps: number): number {
+  const lossesOf = (options: Partial<ForecastOptions>) => {
+    const settings = resolveSettings(
+      { target: "y", horizon: 2, past: 2 * steps, segment: 2, season: 1, hiddenSize, dropout: 0, ...options },
+      { kind: "index" },
+      false,
+    );
+    const model = new Model(forecastNetwork(settings, { targets: 1, past: 0, known: 0, static: 0 }), { seed: 4 });
+    const inputs = { past: Array.from({ length: 6 * steps }, (_, i) => Math.sin(i)), target: [1, 2, 3, 4, 5, 6] };
+    const batch = { sizes: { batch: 3, time: steps, steps: 1 }, inputs };
+    expect(Object.keys(model.predict(batch))).toEqual(["forecast"]);
+    return { validation: model.evaluate(batch), training: model.trainStep(batch, 0.1).loss };
+  };
+  const [plain, penalised] = [lossesOf({}), lossesOf(penalties)];
+  expect(penalised.validation).toBe(plain.validation);
+  return penalised.training - plain.training;
+}
+
+describe("a penalty on the recurrence's outputs", () => {
+  it("rises with its factor, and one on their changes needs two steps", () => {
+    const held = penaltyOf({ activationPenalty: 1 }, 4);
+    expect(held).toBeGreaterThan(0.001);
+    expect(penaltyOf({ activationPenalty: 3 }, 4)).toBeCloseTo(3 * held, 5);
+    const steadied = penaltyOf({ temporalActivationPenalty: 1 }, 4);
+    expect(steadied).toBeGreaterThan(0.001);
+    expect(penaltyOf({ temporalActivationPenalty: 3 }, 4)).toBeCloseTo(3 * steadied, 5);
+    expect(penaltyOf({ activationPenalty: 3, temporalActivationPenalty: 3 }, 4)).toBeCloseTo(3 * (held + steadied), 5);
+    expect(penaltyOf({ activationPenalty: 1 }, 1)).toBeGreaterThan(0.001);
+    expect(penaltyOf({ temporalActivationPenalty: 1 }, 1)).toBe(0);
+  });
+});
 
 describe("the forecasting network", () => {
   it("begins with a cell's own weights where it chooses them: an IRNN at the identity", () => {

@@ -16,7 +16,7 @@ import { dense } from "../../layers/dense.ts";
 import { dropout, variationalDropout } from "../../layers/dropout.ts";
 import type { Loss } from "../../layers/losses/loss.ts";
 import { huber, mae, mse, quantile } from "../../layers/losses/usual.ts";
-import { weightPenalty } from "../../layers/penalties.ts";
+import { activationPenalty, temporalActivationPenalty, weightPenalty } from "../../layers/penalties.ts";
 import { add, broadcast, concat, gather, positions, relu, slice } from "../../trace/operations.ts";
 import { scan } from "../../trace/scan.ts";
 import type { Scope } from "../../trace/scope.ts";
@@ -44,6 +44,7 @@ const losses: Readonly<Record<Settings["loss"], Loss>> = { mse, mae, huber: hube
 
 export function forecastNetwork(settings: Settings, features: FeatureCounts): Network {
   const { segment, outputSegment, hiddenSize, quantiles, masked, l1, l2 } = settings;
+  const { activationPenalty: held, temporalActivationPenalty: steadied } = settings;
   const perStep = 1 + features.past + features.known;
   const steps = settings.horizon / outputSegment;
   const outputs = 1 + quantiles.length;
@@ -63,19 +64,25 @@ export function forecastNetwork(settings: Settings, features: FeatureCounts): Ne
         inputs["past"]!,
         scope.in("embedding"),
       );
-      const state = encode(step, variationalDropout(settings.inputDropout).apply(embedded, scope));
+      const { final, hidden } = encode(step, variationalDropout(settings.inputDropout).apply(embedded, scope));
       const query = decoderInput(inputs, scope, steps, settings.channelEmbedding ? features.targets : 1, hiddenSize);
       const rows = { axes: ["batch", "steps"], shape: [hiddenSize] };
-      const decoded = step.run(broadcast(query, rows), state).output;
+      const decoded = step.run(broadcast(query, rows), final).output;
       const dropped = dropout(settings.dropout).apply(decoded, scope);
       return {
         forecast: dense({ outputSize: outputSegment * outputs, initialize: begin }).apply(dropped, scope.in("output")),
+        ...(held + steadied > 0 && scope.training ? { hidden } : {}),
       };
     },
-    loss({ forecast }, inputs, scope) {
+    loss({ forecast, hidden }, inputs, scope) {
       const target = inputs["target"]!;
       const error = losses[settings.loss](slice(forecast!, 0, outputSegment), target, scope, inputs["mask"]);
-      const point = l1 === 0 && l2 === 0 ? error : add(error, weightPenalty(scope, { l1, l2 }));
+      const penalties = [
+        ...(l1 + l2 > 0 ? [weightPenalty(scope, { l1, l2 })] : []),
+        ...(hidden !== undefined && held > 0 ? [activationPenalty(hidden, scope, held)] : []),
+        ...(hidden !== undefined && steadied > 0 ? [temporalActivationPenalty(hidden, scope, steadied)] : []),
+      ];
+      const point = add(error, ...penalties);
       if (quantiles.length === 0) return point;
       const levels = quantiles.map((level, q) =>
         quantile([level])(slice(forecast!, (1 + q) * outputSegment, outputSegment), target, scope, inputs["mask"]),
@@ -115,14 +122,19 @@ function stackedCell({ cell: name, hiddenSize, depth, recurrentDropout: rate }: 
   };
 }
 
-function encode(step: StackedCell, x: Tensor): States {
+/** The states behind the past, and the outputs of the uppermost layer on the way there, [batch, time, hiddenSize]. */
+function encode(step: StackedCell, x: Tensor): { readonly final: States; readonly hidden: Tensor } {
   const zeros = (size: number) => broadcast(x.trace.literal(0), { axes: ["batch"], shape: [size] });
   const initial = Object.fromEntries(Object.entries(step.stateSizes).map(([name, size]) => [name, zeros(size)]));
-  return scan({
+  const { final, outputs } = scan({
     initial,
     sequences: { x },
-    step: (states, { x: element }) => ({ next: step.run(element, states).next, outputs: {} }),
-  }).final;
+    step(states, { x: element }) {
+      const { next, output } = step.run(element, states);
+      return { next, outputs: { output } };
+    },
+  });
+  return { final, hidden: outputs.output };
 }
 
 /** What tells the output segments, and the columns, apart. Half of it position and half channel where there are several columns. */

@@ -9,7 +9,7 @@ import { watchGradients } from "../../inspect/watch.ts";
 import { measureSteps } from "../../train/measure.ts";
 import { type Batch, Model } from "../../train/model.ts";
 import { train } from "../../train/train.ts";
-import { averagingOf, endingsOf, optimizerOf, scheduleOf } from "./controls.ts";
+import { averagingOf, clippingOf, endingsOf, optimizerOf, scheduleOf } from "./controls.ts";
 import { Feeder } from "./feeder.ts";
 import { createForecaster, type ForecasterParts } from "./forecaster.ts";
 import { parseModelFiles } from "./modelFolder.ts";
@@ -188,7 +188,7 @@ function createModel(settings: Settings, features: FeatureCounts, trainingWindow
   return new Model(forecastNetwork(settings, features), {
     seed: settings.seed,
     optimizer: optimizerOf(settings),
-    clipping: { norm: settings.clipNorm, ...(settings.clipValue > 0 ? { value: settings.clipValue } : {}) },
+    clipping: clippingOf(settings),
     strict: settings.strict,
     accumulation: settings.accumulate > 1,
     ...averagingOf(settings, settings.epochs * stepsPerEpochOf(settings, trainingWindows)),

@@ -82,6 +82,10 @@ export interface ForecastOptions {
   readonly l1?: number;
   /** Factor of ½ Σ w² over the weight matrices, added to the training loss. Default 0. */
   readonly l2?: number;
+  /** Factor of the mean of the squared outputs of the recurrence over the past, added to the training loss. Default 0. */
+  readonly activationPenalty?: number;
+  /** Factor of the mean of their squared changes from one step to the next, added to the training loss. Default 0. */
+  readonly temporalActivationPenalty?: number;
   /** The learning rate over the run, of `epochs` epochs. Default "constant". */
   readonly schedule?: ScheduleName;
   /** Steps over which the learning rate rises from 0, before it follows the schedule. Default 0. */
@@ -99,7 +103,9 @@ export interface ForecastOptions {
   readonly averageDecay?: number;
   /** Largest norm of the whole gradient. Default 1. */
   readonly clipNorm?: number;
-  /** Largest absolute value of each element of the gradient, behind `clipNorm`. Default: any. */
+  /** Largest norm of the gradient of each parameter by itself, behind `clipNorm`. Default: any. */
+  readonly clipParameterNorm?: number;
+  /** Largest absolute value of each element of the gradient, behind both norms. Default: any. */
   readonly clipValue?: number;
   readonly seed?: number;
   /** Only plain multiply-adds: the same bits from the compiled code on every machine. */
