@@ -1,5 +1,5 @@
 /** The small examples: each runs and shows what its heading says. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { numberIn, runExample } from "./support/examples.ts";
 
@@ -67,6 +67,34 @@ describe("examples/notes", () => {
     expect(lines).toContain("predica → predicate");
   });
 
+  it("names.mjs: bolder as the temperature rises, and eight beginnings find what one misses", async () => {
+    const lines = await runExample("notes/names.mjs");
+    const text = readFileSync(new URL("names.mjs", folder), "utf8");
+    const known = new Set(/`([^`]+)`/.exec(text)![1]!.split(/\s+/));
+    const knownIn = (start: string) =>
+      lines
+        .find((line) => line.startsWith(start))!
+        .slice(start.length)
+        .split(" ")
+        .filter((name) => known.has(name)).length;
+    expect(knownIn("temperature 0.3: ")).toBeGreaterThan(5);
+    expect(knownIn("temperature 2: ")).toBeLessThan(5);
+    expect(knownIn("temperature 2, nucleus 0.5: ")).toBeGreaterThan(5);
+    const gains = ["a", "ma", "ro"].map((beginning) => {
+      const [one, eight] = lines.filter((line) => line.startsWith(`${beginning}…`));
+      return numberIn(eight, /: \w+ ([\d.]+) %/) - numberIn(one, /: \w+ ([\d.]+) %/);
+    });
+    expect(Math.min(...gains)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...gains)).toBeGreaterThan(2);
+  });
+
+  it("wave.mjs: alone it drifts away unless it was taught on what it wrote", async () => {
+    const errors = (await runExample("notes/wave.mjs")).map((line) => numberIn(line, /error ([\d.]+)/));
+    expect(errors).toHaveLength(3);
+    expect(errors[1]).toBeLessThan(errors[0]!);
+    expect(errors[2]).toBeLessThan(errors[0]! / 5);
+  });
+
   it("hundred-steps.mjs: tanh vanishes, ReLU explodes, gates and identity are healthy", async () => {
     const lines = await runExample("notes/hundred-steps.mjs");
     expect(lines.slice(0, 6).map((line) => line.split(": ").at(-1))).toEqual([
@@ -81,6 +109,6 @@ describe("examples/notes", () => {
 
   it("are all run here", () => {
     const files = readdirSync(folder).filter((file) => file.endsWith(".mjs") && file !== "words.mjs");
-    expect(files).toHaveLength(9);
+    expect(files).toHaveLength(11);
   });
 });
