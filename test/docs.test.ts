@@ -65,6 +65,13 @@ describe("the examples", () => {
     expect(lines[1]).toBe("84 bytes; the next step is the same");
   });
 
+  it("save-model.mjs has its words and its training back from bytes", async () => {
+    const lines = await runExample("save-model.mjs");
+    expect(lines[0]).toMatch(/^\d+ bytes: \d+ weights, a vocabulary of 6 words$/);
+    expect(numberIn(lines[1], /^film was not bad: (\d+) % good$/)).toBeGreaterThan(80);
+    expect(lines[2]).toMatch(/^step 101: loss 0\.0\d+, the same behind the bytes$/);
+  });
+
   it("print-ir.mjs prints a legal program after every pass", async () => {
     const lines = await runExample("print-ir.mjs");
     expect(lines.map((text) => /^== after: (.*)$/m.exec(text)?.[1])).toEqual([
@@ -89,6 +96,7 @@ describe("the examples", () => {
       "forecast.mjs",
       "long-sequence.mjs",
       "print-ir.mjs",
+      "save-model.mjs",
       "stream.mjs",
       "unequal-lengths.mjs",
     ]);

@@ -16,7 +16,7 @@ const floors: readonly (readonly string[])[] = [
   ["compile"],
   ["cells", "layers"],
   ["train", "formats"],
-  ["inspect"],
+  ["inspect", "storage"],
   ["tasks"],
   ["entries", "index.ts"],
 ];

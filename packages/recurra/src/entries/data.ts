@@ -54,6 +54,7 @@ export {
   type Stretch,
   splitSeries,
 } from "../data/split.ts";
+export { parseCategories, parseScaler, parseVocabulary } from "../data/stored.ts";
 export {
   type Column,
   cellLabel,

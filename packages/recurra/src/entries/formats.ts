@@ -1,2 +1,15 @@
-/** `recurra/formats`: weights as safetensors. */
-export { type NamedTensor, parseSafetensors, writeSafetensors } from "../formats/safetensors.ts";
+/** `recurra/formats`: a model with its preparation as bytes; tensors as safetensors. */
+export {
+  type NamedTensor,
+  parseSafetensors,
+  parseSafetensorsMetadata,
+  writeSafetensors,
+} from "../formats/safetensors.ts";
+export {
+  modelFromBytes,
+  modelToBytes,
+  restoreModel,
+  type SavedModel,
+  type SavedTraining,
+  type SaveOptions,
+} from "../storage/model.ts";

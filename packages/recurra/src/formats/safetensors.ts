@@ -45,31 +45,58 @@ export function writeSafetensors(
 
 /** @throws FormatError when the bytes are not a whole safetensors file of float32 tensors. `source` names it in messages. */
 export function parseSafetensors(bytes: Uint8Array, source: string): ReadonlyMap<string, NamedTensor> {
-  const broken = (given: string): FormatError =>
-    new FormatError({
-      where: source,
-      given,
-      expected: "a whole safetensors file of float32 tensors",
-      mend: "copy the file again from where it was saved",
-    });
-  if (bytes.length < 8) throw broken(`${bytes.length} bytes long`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerLength = Number(view.getBigUint64(0, true));
-  const start = 8 + headerLength;
-  if (start > bytes.length) throw broken("cut off inside its header");
-  const header = parseHeader(bytes.subarray(8, start));
-  if (header === undefined) throw broken("without a readable header");
+  const { header, start, view } = open(bytes, source);
   const tensors = new Map<string, NamedTensor>();
+  let last = 0;
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const found = asEntry(entry);
-    if (found === undefined) throw broken(`without dtype F32, shape and offsets for "${name}"`);
+    if (found === undefined) throw broken(source, `without dtype F32, shape and offsets for "${name}"`);
     const { shape, begin, end } = found;
-    if (end - begin !== product(shape) * 4 || start + end > bytes.length) throw broken(`cut off inside "${name}"`);
+    if (end - begin !== product(shape) * 4 || start + end > bytes.length)
+      throw broken(source, `cut off inside "${name}"`);
     const data = Float32Array.from({ length: product(shape) }, (_, i) => view.getFloat32(start + begin + i * 4, true));
     tensors.set(name, { shape, data });
+    last = Math.max(last, end);
   }
+  const behind = bytes.length - start - last;
+  if (behind > 0) throw broken(source, `with ${behind} bytes behind its last tensor`);
   return tensors;
+}
+
+/** The metadata of a safetensors file; empty where it has none. @throws FormatError when its header cannot be read. */
+export function parseSafetensorsMetadata(bytes: Uint8Array, source: string): Readonly<Record<string, string>> {
+  const metadata = open(bytes, source).header["__metadata__"] ?? {};
+  const entries = typeof metadata === "object" ? Object.entries(metadata) : undefined;
+  if (entries === undefined || entries.some(([, value]) => typeof value !== "string"))
+    throw broken(source, "with metadata that are no texts");
+  return Object.fromEntries(entries) as Record<string, string>; // Just checked.
+}
+
+interface Opened {
+  readonly header: Readonly<Record<string, unknown>>;
+  /** Of the numbers. */
+  readonly start: number;
+  readonly view: DataView;
+}
+
+function open(bytes: Uint8Array, source: string): Opened {
+  if (bytes.length < 8) throw broken(source, `${bytes.length} bytes long`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = 8 + Number(view.getBigUint64(0, true));
+  if (start > bytes.length) throw broken(source, "cut off inside its header");
+  const header = parseHeader(bytes.subarray(8, start));
+  if (header === undefined) throw broken(source, "without a readable header");
+  return { header, start, view };
+}
+
+function broken(source: string, given: string): FormatError {
+  return new FormatError({
+    where: source,
+    given,
+    expected: "a whole safetensors file of float32 tensors",
+    mend: "copy the file again from where it was saved",
+  });
 }
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> | undefined {
