@@ -4,7 +4,8 @@ import { checkGradients } from "../../../../test/support/differences.ts";
 import { backends, feedsFor, programOf, reference, scopeIn } from "../../../../test/support/programs.ts";
 import { gru } from "../cells/gru.ts";
 import { lstm } from "../cells/lstm.ts";
-import { argmax } from "../trace/operations.ts";
+import { defineCell } from "../trace/cell.ts";
+import { add, argmax, mul } from "../trace/operations.ts";
 import { sequenceType, type Trace, vectorType } from "../trace/tensor.ts";
 import { attention } from "./attention.ts";
 import { type Decoder, decoder } from "./decoder.ts";
@@ -12,6 +13,7 @@ import type { Encoded } from "./decoding.ts";
 import { crossEntropy } from "./losses/usual.ts";
 import { recurrent } from "./recurrent.ts";
 import { sampleLogits } from "./sampling.ts";
+import { valueDecoder } from "./value-decoder.ts";
 
 const common = { hiddenSize: 4, vocabularySize: 5, embeddingSize: 3, start: 2 };
 const forms = [
@@ -140,7 +142,68 @@ describe.each(forms)("a decoder $what", (form) => {
   });
 });
 
+describe("a decoder with dropout", () => {
+  const taught = (dropout: number, training: boolean) =>
+    programOf((trace) => {
+      const { encoded, scope } = traced(forms[2], trace, training);
+      const model = decoder({ ...forms[2].options, dropout });
+      const targets = trace.input("seed targets", targetType);
+      const { logits } = model.teach(targets, encoded, scope);
+      return { loss: crossEntropy(logits, targets, scope), logits };
+    });
+  const feeds = feedsFor(taught(0, false), sizes, 5, { ...given, "seed targets": given.targets });
+  const logits = (program: ReturnType<typeof taught>) => [...reference(program, feeds, sizes).logits!];
+
+  it("drops in training only, with the gradient that central differences give", () => {
+    expect(logits(taught(0.5, false))).toEqual(logits(taught(0, false)));
+    expect(logits(taught(0.5, true))).not.toEqual(logits(taught(0, true)));
+    checkGradients(taught(0.5, true), feeds, sizes, { coordinates: 3, directions: 2 });
+  });
+
+  it("drops what enters every layer and the output, other features in other steps", () => {
+    // A cell that gives what it is given, so that zeros show what was dropped.
+    const passing = defineCell({
+      ...{ name: "passing", state: ["h"], blocks: [] },
+      step: ({ x, h }) => ({ h: add(x, mul(0, h)) }),
+    });
+    const [size, steps, batch] = [40, 6, 2];
+    const program = programOf((trace) => {
+      const scope = scopeIn(trace, {}, true);
+      const model = valueDecoder({ cell: passing, hiddenSize: size, depth: 2, size, dropout: 0.2 });
+      const initial = Object.fromEntries([0, 1].map((i) => [`${i}.forward.h`, trace.input("h", vectorType(size))]));
+      return {
+        ...model.teach(trace.input("targets", { axes: ["batch", "steps"], shape: [size] }), { initial }, scope),
+      };
+    });
+    const identity = Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));
+    const ones = {
+      targets: new Array(batch * steps * size).fill(1),
+      "output.W": identity,
+      "output.b": new Array(size).fill(0),
+    };
+    const { values } = reference(program, { ...ones, h: new Array(batch * size).fill(0), seed: [3] }, { batch, steps });
+    const rows = Array.from({ length: batch * steps }, (_, row) => [...values!.slice(row * size, (row + 1) * size)]);
+    const written = rows.filter((_, row) => row % steps > 0); // Before the first step stand zeros.
+    const kept = written.flat().filter((value) => value !== 0);
+    // Three masks of 0.8 leave 0.512 of 400 numbers, scaled up three times; the deviation of the share is 0.025.
+    expect(kept.length / written.flat().length).toBeGreaterThan(0.41);
+    expect(kept.length / written.flat().length).toBeLessThan(0.61);
+    for (const value of kept) expect(value).toBeCloseTo(0.8 ** -3, 10);
+    expect(new Set(written.map((row) => row.map((value) => Number(value !== 0)).join(""))).size).toBe(written.length);
+  });
+});
+
 describe("decoder", () => {
+  it("begins its cells' weights as it is told", () => {
+    programOf((trace) => {
+      const { encoded, scope } = traced(forms[0], trace);
+      const made = decoder({ ...common, cell: gru, initialize: { R: "zeros" } }).generate(encoded, scope);
+      const begins = scope.parameters.filter(({ name }) => /^decoder\.0\.forward\.R/.test(name));
+      expect(begins.map(({ initializer }) => initializer)).toEqual(new Array(3).fill({ kind: "constant", value: 0 }));
+      return { ...made };
+    });
+  });
+
   it("refuses first states that do not fit", () => {
     expect(() =>
       programOf((trace) => {

@@ -1,12 +1,13 @@
 /** What decoders share: a stack of cells that goes on from what an encoder hands over, and may attend to its steps. */
 import { ShapeError } from "../base/errors.ts";
 import { type Axis, formatType } from "../base/shapes.ts";
-import type { Cell } from "../trace/cell.ts";
+import type { Cell, CellInitializers } from "../trace/cell.ts";
 import { add, broadcast, concat, matmul, tanh } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";
 import type { Scope } from "../trace/scope.ts";
 import { Tensor, type TensorLike } from "../trace/tensor.ts";
 import type { Attention } from "./attention.ts";
+import { dropout as dropoutLayer } from "./dropout.ts";
 import type { States } from "./recurrent.ts";
 
 export interface DecodingOptions {
@@ -14,6 +15,13 @@ export interface DecodingOptions {
   readonly hiddenSize: number;
   /** Layers on top of each other. Default 1. */
   readonly depth?: number;
+  /**
+   * Share of what enters each layer, and of what the output is made of, dropped in training, anew in every step (Zaremba et al. 2014,
+   * arXiv:1409.2329). Default 0.
+   */
+  readonly dropout?: number;
+  /** How the cells' weights begin, by kind ("W", "R", "b", "rb") or by kind and block ("b.f"). Default: the cell's own choice. */
+  readonly initialize?: CellInitializers;
   /** Default: none; the decoder then knows only its first states. */
   readonly attention?: Attention;
   /** The axis of what is written. Default "steps". */
@@ -60,7 +68,7 @@ export interface Decoding<Outputs extends Tensors> {
  * was read, as tanh(W·[h, context]) (Luong et al. 2015, eq. 5).
  */
 export function decoding<Outputs extends Tensors>(
-  { cell, hiddenSize, depth = 1, attention, axis = "steps" }: DecodingOptions,
+  { cell, hiddenSize, depth = 1, dropout = 0, initialize, attention, axis = "steps" }: DecodingOptions,
   inputSize: number,
   { initial, memory }: Encoded,
   scope: Scope,
@@ -68,7 +76,7 @@ export function decoding<Outputs extends Tensors>(
 ): Decoding<Outputs> {
   const layers = Array.from({ length: depth }, (_, layer) => {
     const sizes = { inputSize: layer === 0 ? inputSize : hiddenSize, hiddenSize };
-    return { prefix: `${layer}.forward.`, sizes, step: cell.bind(scope.in(`${layer}.forward`), sizes) };
+    return { prefix: `${layer}.forward.`, sizes, step: cell.bind(scope.in(`${layer}.forward`), sizes, initialize) };
   });
   const attending = memory === undefined ? undefined : attention?.prepare(memory, scope.in("attention"), hiddenSize);
   const first = firstStates(
@@ -78,20 +86,24 @@ export function decoding<Outputs extends Tensors>(
     ),
     scope,
   );
+  const thinned = (x: Tensor) => dropoutLayer(dropout).apply(x, scope);
   const step = (x: Tensor, states: States) => {
     const next: Record<string, Tensor> = {};
     let h = x;
     for (const { prefix, step: stepCell } of layers) {
-      const made = stepCell(h, Object.fromEntries(cell.states.map((state) => [state, states[prefix + state]!])));
+      const made = stepCell(
+        thinned(h),
+        Object.fromEntries(cell.states.map((state) => [state, states[prefix + state]!])),
+      );
       for (const state of cell.states) next[prefix + state] = made[state]!;
       h = made[cell.output]!;
     }
     return { next, h };
   };
   const make = (h: Tensor, prepared: Tensors = attending?.prepared ?? {}): Made<Outputs> => {
-    if (attending === undefined) return read(h);
+    if (attending === undefined) return read(thinned(h));
     const { context, weights } = attending.read(h, prepared);
-    return { ...read(tanh(affine(scope, "attended", hiddenSize, concat(h, context)))), weights };
+    return { ...read(thinned(tanh(affine(scope, "attended", hiddenSize, concat(h, context))))), weights };
   };
   return {
     follow(x) {
