@@ -98,9 +98,20 @@ export function hashLabel(seed: number, label: string): number {
  * order of calls and any number of threads. `seed` is a whole number below 2^24, so that float32 holds it.
  */
 export function hashUniform(seed: number, stream: number, positions: readonly number[]): number {
-  let hash = mix32(seed ^ Math.imul(stream + 1, hashStep));
-  for (const position of positions) hash = mix32((hash + Math.imul(position + 1, hashStep)) | 0);
-  return (hash >>> 8) / 2 ** 24;
+  return (hashPositions(seed, stream, positions) >>> 8) / 2 ** 24;
+}
+
+/** `hashUniform` of these positions and a last one, for many last ones. */
+export function hashUniforms(seed: number, stream: number, positions: readonly number[]): (last: number) => number {
+  const hash = hashPositions(seed, stream, positions);
+  return (last) => (mix32((hash + Math.imul(last + 1, hashStep)) | 0) >>> 8) / 2 ** 24;
+}
+
+function hashPositions(seed: number, stream: number, positions: readonly number[]): number {
+  return positions.reduce(
+    (hash, position) => mix32((hash + Math.imul(position + 1, hashStep)) | 0),
+    mix32(seed ^ Math.imul(stream + 1, hashStep)),
+  );
 }
 
 /** 2^32 divided by the golden ratio, odd: neighbouring positions land far apart. */

@@ -1,6 +1,6 @@
 /** Drawing a class of logits by chance: in a network, and on the plain numbers that a stream gives. */
 import { DataError, OptionError } from "../base/errors.ts";
-import { hashUniform } from "../base/random.ts";
+import { hashUniforms } from "../base/random.ts";
 import {
   add,
   argmax,
@@ -60,28 +60,37 @@ export function sampleLogits(
   let drawn = 0;
   while (logits[drawn] !== top) drawn++;
   if (temperature === 0) return drawn;
-  const w = Float64Array.from(logits, (logit) => Math.exp((logit - top) / temperature));
-  const keep = (enough: (least: number) => boolean) => {
-    const least = largestThat(enough);
-    for (let c = 0; c < w.length; c++) if (w[c]! < least) w[c] = 0;
-  };
-  const atLeast = (least: number, weigh: (weight: number) => number) => {
-    let sum = 0;
-    for (const weight of w) if (weight >= least) sum += weigh(weight);
-    return sum;
-  };
-  if (topK < w.length) keep((least) => atLeast(least, () => 1) >= topK);
-  const needed = topP * atLeast(0, (weight) => weight);
-  if (topP < 1) keep((least) => atLeast(least, (weight) => weight) >= needed);
-  const at = [...positions, 0];
-  let furthest = -1;
+  const w = new Float64Array(logits.length);
+  for (let c = 0; c < w.length; c++) w[c] = Math.exp((logits[c]! - top) / temperature);
+  if (topK < w.length) keepLikeliest(w, "classes", topK);
+  if (topP < 1) keepLikeliest(w, "weight", topP * reached(w, "weight", 0));
+  const uniform = hashUniforms(seed, stream, positions);
+  let furthest = 0;
   for (let c = 0; c < w.length; c++) {
-    if (w[c] === 0) continue;
-    at[positions.length] = c;
-    const reach = w[c]! / -Math.log(hashUniform(seed, stream, at));
+    const u = uniform(c);
+    // −log u is at least 1 − u, so most classes are out of the running before a logarithm is taken.
+    if (w[c]! <= furthest * (1 - u)) continue;
+    const reach = w[c]! / -Math.log(u);
     if (reach > furthest) [furthest, drawn] = [reach, c];
   }
   return drawn;
+}
+
+/** Leaves out all but the likeliest that reach `needed`: so many classes, or so much weight. */
+function keepLikeliest(w: Float64Array, counted: "classes" | "weight", needed: number): void {
+  const least = halves.reduce((below, half) => (reached(w, counted, below + half) >= needed ? below + half : below), 0);
+  for (let c = 0; c < w.length; c++) if (w[c]! < least) w[c] = 0;
+}
+
+/** How many weights are at least `least`, or their sum. */
+function reached(w: Float64Array, counted: "classes" | "weight", least: number): number {
+  let [classes, weight] = [0, 0];
+  for (let c = 0; c < w.length; c++) {
+    if (w[c]! < least) continue;
+    classes++;
+    weight += w[c]!;
+  }
+  return counted === "classes" ? classes : weight;
 }
 
 /**
@@ -113,11 +122,6 @@ export function sampleClasses(
 
 /** ½, ¼, … 2⁻²⁴: what float32 can add up exactly below 1. */
 const halves = Array.from({ length: 24 }, (_, i) => 2 ** -(i + 1));
-
-/** The largest number below 1, in steps of 2⁻²⁴, that holds: 0 does, and none above one that does not. */
-function largestThat(holds: (value: number) => boolean): number {
-  return halves.reduce((value, half) => (holds(value + half) ? value + half : value), 0);
-}
 
 function finiteTop(logits: ArrayLike<number>): number {
   let top = Number.NEGATIVE_INFINITY;

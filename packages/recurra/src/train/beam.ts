@@ -55,17 +55,19 @@ export function beamSearch(stream: Stream, options: BeamOptions): readonly Hypot
     });
     stream.step();
     const next: Beginning[] = [];
+    /** What one more has to be above. */
+    let least = Number.NEGATIVE_INFINITY;
     followed.forEach((above, i) => {
       const base = above.logProbability - logNorm(i);
       const row = logits[i]!;
       for (let token = 0; token < row.length; token++) {
         const logProbability = base + row[token]!;
+        if (token !== end && logProbability <= least) continue;
         if (logProbability === Number.NEGATIVE_INFINITY) continue;
-        if (token === end) finish({ above, token, stream: i, logProbability }, t + 1, true);
-        else if (next.length < width || logProbability > next.at(-1)!.logProbability) {
-          const longer = { above, token, stream: i, logProbability };
-          insert(next, width, (other) => other.logProbability >= logProbability, longer);
-        }
+        const longer = { above, token, stream: i, logProbability };
+        if (token === end) finish(longer, t + 1, true);
+        else insert(next, width, (other) => other.logProbability >= logProbability, longer);
+        if (next.length === width) least = next.at(-1)!.logProbability;
       }
     });
     followed = next;

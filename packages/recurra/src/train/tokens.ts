@@ -66,9 +66,9 @@ export function tokenStream(stream: Stream, what: string, options: WritingOption
     logNorm(i) {
       const row = logits[i]!;
       let top = Number.NEGATIVE_INFINITY;
-      for (const logit of row) top = Math.max(top, logit); // NaN if any is.
+      for (let token = 0; token < row.length; token++) top = Math.max(top, row[token]!); // NaN if any is.
       let sum = 0;
-      for (const logit of row) sum += Math.exp(logit - top);
+      for (let token = 0; token < row.length; token++) sum += Math.exp(row[token]! - top);
       const norm = top + Math.log(sum);
       if (Number.isFinite(norm)) return norm;
       throw new DataError({
