@@ -63,8 +63,17 @@ export interface CompileOptions {
   readonly memoryLimit?: number;
   /** Names and shapes of all that the programs read or change. Default: they are looked through, and so have to be there at once. */
   readonly params?: ReadonlyMap<string, readonly number[]>;
+  /** Names for parts of them, which can be read and written by themselves. */
+  readonly parts?: ReadonlyMap<string, ParamPart>;
   /** The programs cut into segments along an axis; undefined when they cannot be. Asked for when the plain ones do not fit. */
   readonly inSegments?: (axis: Axis) => Readonly<Record<string, Program>> | undefined;
+}
+
+/** `count` numbers of the parameter `of`, from `offset` on. */
+export interface ParamPart {
+  readonly of: string;
+  readonly offset: number;
+  readonly count: number;
 }
 
 export interface Footprint {
@@ -136,7 +145,11 @@ export class Executable {
     const limit = { wanted: memoryLimit ?? enoughMemory, most: memoryLimit ?? mostMemory };
     const { params, end } = placeParams(options.params ?? paramsOf(Object.values(programs)));
     if (end > limit.most) throw tooLong({ end, segments: undefined }, {}, limit.most);
-    this.#params = params;
+    const parts = [...(options.parts ?? [])].map(
+      ([name, { of, offset, count }]) =>
+        [name, { address: params.get(of)!.address + 4 * offset, shape: [count] }] as const,
+    );
+    this.#params = new Map([...params, ...parts]);
     this.#paramEnd = end;
     this.#pool = threads === 1 ? undefined : threadPool();
     this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
@@ -173,7 +186,7 @@ export class Executable {
     );
   }
 
-  /** Names and shapes of the parameters, in the order of their addresses. */
+  /** Names and shapes of the parameters, and of their parts. */
   get params(): ReadonlyMap<string, { readonly shape: readonly number[] }> {
     return this.#params;
   }

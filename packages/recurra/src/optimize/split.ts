@@ -124,6 +124,8 @@ function isSumOfRows(graph: Graph, id: NodeId): boolean {
       return isSummed(node.a) && isSummed(node.b);
     case "concat":
       return node.parts.every(isSummed);
+    case "pick":
+      return isSumInScan(graph, node);
     case "mul":
       return (isSummed(node.a) && isFixed(node.b)) || (isFixed(node.a) && isSummed(node.b));
     case "neg":
@@ -156,7 +158,9 @@ function frontier(graph: Graph, kinds: readonly Kind[], roots: readonly NodeId[]
     seen.add(id);
     if (kinds[id] !== "summed") continue;
     const node = graph.nodes[id]!;
-    if (operands(node).some((operand) => kinds[operand] === "row")) found.add(id);
+    // Sums laid side by side are one sum.
+    const side = node.kind === "concat" && isSumOfRows(graph, id);
+    if (side || operands(node).some((operand) => kinds[operand] === "row")) found.add(id);
     else pending.push(...operands(node));
   }
   return [...found].sort((a, b) => a - b);
@@ -169,11 +173,15 @@ function extract(
   updates: readonly (readonly [string, NodeId])[] = [],
 ): Program {
   const builder = new GraphBuilder();
-  // No roots: nodes are asked for from the outputs back, so that nothing behind a replaced node comes along.
   const map = rebuild(graph, builder, [], (_node, id) => {
     const leaf = replace(id);
     return leaf === undefined ? undefined : builder.add(leaf);
   });
+  // In their order, without what is only behind a replaced node.
+  const needed = new Set([...outputs, ...updates].map(([, id]) => id));
+  // What is added while the set is walked is walked too.
+  for (const id of needed) if (replace(id) === undefined) for (const x of operands(graph.nodes[id]!)) needed.add(x);
+  for (const id of [...needed].sort((a, b) => a - b)) map(id);
   const moved = (list: readonly (readonly [string, NodeId])[]) =>
     Object.fromEntries(list.map(([name, id]) => [name, map(id)]));
   const named = { outputs: moved(outputs), updates: moved(updates) };

@@ -1,5 +1,6 @@
 /** Clipping: a gradient too long or too large is made smaller before the optimizer sees it. */
-import { add, div, maximum, minimum, mul, sqrt, square, sumAll } from "../trace/operations.ts";
+import { joined, type Together, viewOf } from "../optimize/together.ts";
+import { add, broadcast, div, maximum, minimum, mul, sqrt, square, sumAll } from "../trace/operations.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
 /** Several may be given: the whole norm comes first, then the norms of the parameters, then the values. */
@@ -12,19 +13,34 @@ export interface Clipping {
   readonly value?: number;
 }
 
-/** Clips each gradient; `norm` is the norm of the whole before clipping. */
+/**
+ * Clips each gradient; `norm` is the norm of the whole before clipping. With `together` there is one gradient of all parameters, or none
+ * where there is nothing to train.
+ */
 export function clip(
   gradients: readonly Tensor[],
   norm: Tensor,
   { norm: largest, parameterNorm, value }: Clipping,
+  together?: Together,
 ): readonly Tensor[] {
   const scale = largest === undefined ? undefined : scaleTo(largest, norm);
   return gradients.map((gradient) => {
     const scaled = scale === undefined ? gradient : mul(gradient, scale);
-    const each =
-      parameterNorm === undefined ? scaled : mul(scaled, scaleTo(parameterNorm, sqrt(sumAll(square(scaled)))));
+    const each = parameterNorm === undefined ? scaled : mul(scaled, scalesTo(parameterNorm, scaled, together));
     return value === undefined ? each : maximum(minimum(each, value), -value);
   });
+}
+
+/** By how much a gradient is made shorter: a number, or of all parameters together one for each element. */
+function scalesTo(largest: number, gradient: Tensor, together: Together | undefined): Tensor {
+  const scaleOf = (one: Tensor) => scaleTo(largest, sqrt(sumAll(square(one))));
+  if (together === undefined) return scaleOf(gradient);
+  const { trace } = gradient;
+  const scales = [...together.places].map(([name, { offset, shape }]) => {
+    const own = trace.tensor(viewOf(trace.builder, gradient.id, offset, shape));
+    return [name, broadcast(scaleOf(own), own.type).id] as const;
+  });
+  return trace.tensor(joined(trace.builder, new Map(scales), together));
 }
 
 /** PyTorch's epsilon, which keeps a gradient of zeros from a division by zero. */

@@ -104,8 +104,8 @@ export class Model {
     this.#averaging = averagingOf(options);
     const averaging = this.#averaging !== undefined;
     this.accumulation = options.accumulation ?? false;
-    const training = { optimizer, clipping, averaging, accumulation: this.accumulation };
-    const { parameters, byName, stored, inSegments } = buildPrograms(network, training, watch);
+    const training = { optimizer, clipping, averaging, accumulation: this.accumulation, together: true };
+    const { parameters, byName, stored, parts, inSegments } = buildPrograms(network, training, watch);
     this.#strict = strict;
     this.network = network;
     this.seed = seed;
@@ -115,6 +115,7 @@ export class Model {
     this.#executable = new Executable(byName, {
       strict,
       params: stored,
+      parts,
       inSegments,
       ...(threads === undefined ? {} : { threads }),
       ...(memoryLimit === undefined ? {} : { memoryLimit }),

@@ -11,14 +11,24 @@ import {
   type TensorType,
 } from "../base/shapes.ts";
 import { paramsOf } from "../compile/entry.ts";
+import type { ParamPart } from "../compile/executable.ts";
 import { afterGradient, beforeGradient, runPasses } from "../compile/pipeline.ts";
 import type { Numbers } from "../compile/tensors.ts";
 import type { Graph, Node, NodeId, Program, ScanNode } from "../ir/nodes.ts";
 import { cut } from "../optimize/cut.ts";
+import { putTogether, weightsTogether } from "../optimize/together.ts";
 import { lengthMask, select } from "../trace/operations.ts";
 import { type LayerRecord, type ParameterSpec, Scope } from "../trace/scope.ts";
 import { type Tensor, Trace } from "../trace/tensor.ts";
-import { applyGathered, keptByTraining, parameterNodes, type TrainingOptions, trainingStep } from "./step.ts";
+import {
+  allWeights,
+  applyGathered,
+  keptByTraining,
+  parameterNodes,
+  partsOf,
+  type TrainingOptions,
+  trainingStep,
+} from "./step.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -50,6 +60,8 @@ export interface NetworkPrograms extends Readonly<Record<ProgramName, Program>> 
   readonly byName: Readonly<Record<string, Program>>;
   /** Names and shapes of all that any of them reads or changes. */
   readonly stored: ReadonlyMap<string, readonly number[]>;
+  /** Where weights lie together: each of them and of what is kept beside it, by name, as a part of what is stored. */
+  readonly parts: ReadonlyMap<string, ParamPart>;
   /**
    * The same programs, but for `apply`, cut into segments along an axis: they keep less and, for the gradient, compute it again.
    * Undefined when the axis cannot be cut.
@@ -76,24 +88,33 @@ export function buildPrograms(network: Network, training: TrainingOptions, watch
     evaluate: () => (noisy === still ? forward.train : runPasses(still.loss, beforeGradient, watching("evaluate"))),
     train: () => runPasses(noisy.loss, beforeGradient, watching("train")),
   });
-  const weights = new Map(
+  const trainable = new Map(
     [...parameterNodes(forward.train, parameters)].map(([name, id]) => [name, forward.train.graph.types[id]!.shape]),
   );
-  const trained = (name: string, loss: Program) => trainingStep(loss, parameters, training, watching(name));
+  const together =
+    training.together === true && trainable.size > 0 ? putTogether(allWeights, forward.train, trainable) : undefined;
+  const weights = together === undefined ? trainable : new Map([[together.name, together.shape]]);
+  const placed = (program: Program) => (together === undefined ? program : weightsTogether(program, together));
+  const trained = (name: string, loss: Program) => trainingStep(loss, parameters, training, together, watching(name));
   const makers = {
-    predict: () => forward.predict,
-    evaluate: () => forward.evaluate,
+    predict: () => placed(forward.predict),
+    evaluate: () => placed(forward.evaluate),
     train: () => trained("train", forward.train),
   };
   const byName: Readonly<Record<ProgramName, Program>> =
     training.accumulation === true
-      ? lazily({ ...makers, apply: () => applyGathered(weights, training) })
+      ? lazily({ ...makers, apply: () => applyGathered(weights, training, together) })
       : lazily(makers);
   if (watch !== undefined) Object.values(byName);
   return {
     parameters: still.parameters,
     byName,
-    stored: new Map([...readBy(still, forward), ...keptByTraining(weights, training)]),
+    stored: new Map([
+      ...[...readBy(still, forward)].filter(([name]) => together === undefined || !together.places.has(name)),
+      ...weights,
+      ...keptByTraining(weights, training),
+    ]),
+    parts: together === undefined ? new Map() : partsOf(together, training),
     get predict() {
       return byName.predict;
     },
@@ -110,8 +131,8 @@ export function buildPrograms(network: Network, training: TrainingOptions, watch
       if (predict === undefined || evaluate === undefined || train === undefined) return undefined;
       watch?.("train in segments", "cut", train);
       return lazily({
-        predict: () => predict,
-        evaluate: () => evaluate,
+        predict: () => placed(predict),
+        evaluate: () => placed(evaluate),
         train: () => trained("train in segments", train),
       });
     },

@@ -1,8 +1,10 @@
 /** One training step behind a loss: its gradient, the norm, clipping, and the optimizer's update of every weight. */
 import { gradients } from "../autodiff/gradient.ts";
 import { product, scalarType } from "../base/shapes.ts";
+import type { ParamPart } from "../compile/executable.ts";
 import { afterGradient, runPasses } from "../compile/pipeline.ts";
 import type { NodeId, Program } from "../ir/nodes.ts";
+import { joined, type Together, weightsTogether } from "../optimize/together.ts";
 import {
   abs,
   add,
@@ -31,6 +33,8 @@ export interface TrainingOptions {
   readonly averaging?: boolean;
   /** Gradients are gathered over several batches before they are applied. Default false. */
   readonly accumulation?: boolean;
+  /** Weights are parts of one parameter, as are their accumulators: a step has far fewer nodes. Default false: each is its own. */
+  readonly together?: boolean;
 }
 
 /** Sees a program after each pass, by the name of the pass. */
@@ -45,6 +49,9 @@ export function accumulatorName(accumulator: string, parameter: string): string 
 export function averageName(parameter: string): string {
   return `average.${parameter}`;
 }
+
+/** The parameter that holds all weights, where they lie together: no scope has names with brackets. */
+export const allWeights = "(weights)";
 
 const gathered = {
   count: "gathered.count",
@@ -70,6 +77,23 @@ export function keptByTraining(
   ]);
 }
 
+/** Each weight, and what training keeps beside it, as a part of the parameter that holds all of its kind. */
+export function partsOf(
+  { name: whole, places }: Together,
+  { optimizer, averaging = false }: TrainingOptions,
+): ReadonlyMap<string, ParamPart> {
+  const kinds = [
+    (name: string) => name,
+    ...optimizer.accumulators.map((accumulator) => (name: string) => accumulatorName(accumulator, name)),
+    ...(averaging ? [averageName] : []),
+  ];
+  return new Map(
+    [...places].flatMap(([name, { offset, shape }]) =>
+      kinds.map((named) => [named(name), { of: named(whole), offset, count: product(shape) }] as const),
+    ),
+  );
+}
+
 /**
  * The step behind a program that has the loss; with accumulation it gathers only. What the optimizer adds comes behind the passes: they
  * have nothing to improve there, and it has dozens of nodes for each weight.
@@ -78,12 +102,15 @@ export function trainingStep(
   program: Program,
   parameters: readonly ParameterSpec[],
   training: TrainingOptions,
+  together?: Together,
   watch?: WatchPass,
 ): Program {
   const differentiated = differentiate(program, parameters, watch);
-  const step = training.accumulation === true ? gathering(differentiated) : updating(differentiated, training);
-  watch?.("update", step);
-  return step;
+  const step =
+    training.accumulation === true ? gathering(differentiated, together) : updating(differentiated, training, together);
+  const placed = together === undefined ? step : weightsTogether(step, together);
+  watch?.("update", placed);
+  return placed;
 }
 
 interface Differentiated {
@@ -124,10 +151,12 @@ function differentiate(program: Program, parameters: readonly ParameterSpec[], w
   };
 }
 
-function updating({ trace, outputs, weights, count, gradients }: Differentiated, training: TrainingOptions): Program {
+function updating(differentiated: Differentiated, training: TrainingOptions, together: Together | undefined): Program {
+  const { trace, outputs, count } = differentiated;
+  const { weights, gradients } = asUpdated(differentiated, together);
   const share = count === undefined ? undefined : div(1, count);
   const means = gradients.map((ofSum) => (share === undefined ? ofSum : mul(ofSum, share)));
-  const { norm, updates } = update(trace, weights, means, trace.tensor(outputs["loss"]!), training);
+  const { norm, updates } = update(trace, weights, means, trace.tensor(outputs["loss"]!), training, together);
   return { graph: trace.builder.finish(), outputs: { ...outputs, gradientNorm: norm.id }, updates };
 }
 
@@ -135,7 +164,9 @@ function updating({ trace, outputs, weights, count, gradients }: Differentiated,
  * Adds gradient, loss and count of a batch to what is gathered. Sums are added, not means: k batches make exactly the mean of one
  * batch of all their rows. A loss that is no sum over a count counts as 1 for each batch.
  */
-function gathering({ trace, outputs, weights, sum, count, gradients }: Differentiated): Program {
+function gathering(differentiated: Differentiated, together: Together | undefined): Program {
+  const { trace, outputs, sum, count } = differentiated;
+  const { weights, gradients } = asUpdated(differentiated, together);
   const updates: Record<string, NodeId> = {};
   const gather = (name: string, part: Tensor, shape: readonly number[]) => {
     updates[name] = broadcast(add(trace.param(name, shape), part), { axes: [], shape }).id;
@@ -148,15 +179,32 @@ function gathering({ trace, outputs, weights, sum, count, gradients }: Different
   return { graph: trace.builder.finish(), outputs, updates };
 }
 
-/** The step with what was gathered for these weights, which begins anew. */
-export function applyGathered(shapes: ReadonlyMap<string, readonly number[]>, training: TrainingOptions): Program {
+/** Weights and gradients as an optimizer sees them: each, or all of them as one. */
+function asUpdated(
+  { trace, weights, gradients }: Differentiated,
+  together: Together | undefined,
+): Pick<Differentiated, "weights" | "gradients"> {
+  if (together === undefined || weights.size === 0) return { weights, gradients };
+  const named = new Map([...weights.keys()].map((name, i) => [name, gradients[i]!.id]));
+  return {
+    weights: new Map([[together.name, trace.param(together.name, together.shape)]]),
+    gradients: [trace.tensor(joined(trace.builder, named, together))],
+  };
+}
+
+/** The step with what was gathered for these weights, which begins anew. `shapes`: of each weight, or of all together. */
+export function applyGathered(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  training: TrainingOptions,
+  together?: Together,
+): Program {
   const trace = new Trace();
   const count = trace.param(gathered.count, [1]);
   const share = div(1, count);
   const loss = div(trace.param(gathered.loss, [1]), count);
   const weights = new Map([...shapes].map(([name, shape]) => [name, trace.param(name, shape)]));
   const means = [...shapes].map(([name, shape]) => mul(trace.param(gathered.of(name), shape), share));
-  const { norm, updates } = update(trace, weights, means, loss, training);
+  const { norm, updates } = update(trace, weights, means, loss, training, together);
   const zeros = (shape: readonly number[]) => trace.builder.zeros({ axes: [], shape });
   const empty = [
     [gathered.count, zeros([1])],
@@ -177,6 +225,7 @@ function update(
   gradientTensors: readonly Tensor[],
   loss: Tensor,
   { optimizer, clipping = {}, averaging = false }: TrainingOptions,
+  together: Together | undefined,
 ): { readonly norm: Tensor; readonly updates: Readonly<Record<string, NodeId>> } {
   // A network may have nothing to train: a reservoir whose readout is fitted in closed form.
   const norm = sqrt(gradientTensors.map(sumOfSquares).reduce((sum, part) => add(sum, part), trace.literal(0)));
@@ -189,7 +238,7 @@ function update(
   const finite = mul(bounded(norm), bounded(loss));
   // What does not wait for the norm would be computed beside it, stored, and read again; so all of it waits.
   const waits = select(finite, 1, 0);
-  const clipped = clip(gradientTensors, norm, clipping).map((gradient) => mul(gradient, waits));
+  const clipped = clip(gradientTensors, norm, clipping, together).map((gradient) => mul(gradient, waits));
   const decay = averaging ? trace.input("averageDecay", scalarType) : undefined;
   const updates: Record<string, NodeId> = {};
   [...weights].forEach(([name, weight], i) => {

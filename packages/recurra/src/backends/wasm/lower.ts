@@ -243,16 +243,26 @@ class Region {
       if (node.kind !== "concat") continue;
       let start = 0;
       for (const part of node.parts) {
-        if (this.#isComputed(part) && this.#graph.nodes[part]!.kind !== "scan" && !this.#isPlaced(part, id)) {
-          this.#destinations.set(part, [
-            ...(this.#destinations.get(part) ?? []),
-            sliced(this.#placed.get(id)!, type, node.dim, start, this.#graph.types[part]!.shape[node.dim]!),
-          ]);
-          this.#inPlaceParts.add(`${id} ${start}`);
+        const count = this.#graph.types[part]!.shape[node.dim]!;
+        const made = this.#behindReshapes(part);
+        if (this.#isComputed(made) && this.#graph.nodes[made]!.kind !== "scan" && !this.#isPlaced(made, id)) {
+          const place = sliced(this.#placed.get(id)!, type, node.dim, start, count);
+          const access =
+            made === part ? place : reshaped(place, this.#graph.types[part]!, this.#graph.types[made]!.shape);
+          if (access !== undefined) {
+            this.#destinations.set(made, [...(this.#destinations.get(made) ?? []), access]);
+            this.#inPlaceParts.add(`${id} ${start}`);
+          }
         }
-        start += this.#graph.types[part]!.shape[node.dim]!;
+        start += count;
       }
     }
+  }
+
+  /** What a value is that only its shape tells apart. */
+  #behindReshapes(id: NodeId): NodeId {
+    const node = this.#graph.nodes[id]!;
+    return node.kind === "reshape" ? this.#behindReshapes(node.x) : id;
   }
 
   /** Parts of concatenations, by concatenation and offset, that are written in place. */
