@@ -266,8 +266,7 @@ export class Executable {
     this.#orderRows(name, entry, shards, sizes, inputs);
     const { team, done } = this.#team(name, program, shards, sizes);
     this.#prepare(name, program, team, sizes);
-    for (let shard = 0; shard < shards; shard++) this.#feedShard(name, entry, placement, shard, shards, sizes, inputs);
-    team.rows(name, shards, sizes);
+    team.rows(name, shards, sizes, (shard) => this.#feedShard(name, entry, placement, shard, shards, sizes, inputs));
     if (entry.whole !== undefined) {
       team.sum(shards);
       for (const [input, buffer] of Object.entries(entry.whole.plan.inputs)) {

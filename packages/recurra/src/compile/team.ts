@@ -32,8 +32,11 @@ export class Team {
     this.#threads = pool === undefined ? 1 : threads;
   }
 
-  /** Computes the rows, shard by shard. */
-  rows(name: string, shards: number, sizes: AxisSizes): void {
+  /**
+   * Computes the rows, shard by shard. `feed` writes what a shard reads: for other threads before they begin, for the calling one just
+   * before its own is computed, while they are at work.
+   */
+  rows(name: string, shards: number, sizes: AxisSizes, feed: (shard: number) => void): void {
     const { instance, placed } = this.#program;
     const { arenaBase, arenaBytes, shardBase, shardBytes } = placed.placement;
     const program = instance.programs.get(name)!;
@@ -41,6 +44,7 @@ export class Team {
     const own = () => {
       for (let shard = 0; shard < shards; shard += threads) {
         const { first, own } = shardSizes(sizes, shards, shard);
+        feed(shard);
         program(...this.#program.arguments(own), arenaBase, shardBase + shard * shardBytes, first);
       }
     };
@@ -48,6 +52,7 @@ export class Team {
       own();
       return;
     }
+    for (let shard = 0; shard < shards; shard++) if (shard % threads > 0) feed(shard);
     const batchAt = this.#program.moduleAxes.indexOf("batch");
     const numbers = [batchAt, sizes["batch"] ?? 1, shards, arenaBase, arenaBytes, shardBase, shardBytes];
     this.#run("rows", name, [...numbers, ...this.#program.arguments(sizes)], own, threads);

@@ -111,7 +111,7 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
         yield { event: "warning", epoch, step: step + 1, message: warningText(model.steps, warning), ...warning };
       }
       const now = performance.now();
-      if (now - lastTurn >= progressEveryMs) {
+      if (now - lastTurn >= progressEveryMs && signal?.aborted !== true) {
         const seconds = (now - started) / 1000;
         const share = (position + 1) / (epochs * stepsPerEpoch);
         yield {
