@@ -286,6 +286,18 @@ describe("a decoder in a stream", () => {
     expectSame(beamSearch(stream, { first, end, steps }), ranked(everySequence([first], whole), 0.6));
   });
 
+  it("takes rows for full until it is told their lengths", () => {
+    const logits = (length: number | undefined) => {
+      const stream = model.stream({ axis: "steps", sizes: { time } });
+      stream.inputs.x!.set([1, -1, 0.5, 2, 3, -2]);
+      if (length !== undefined) stream.inputs.lengths!.fill(length);
+      stream.reset();
+      return [...stream.step().logits!];
+    };
+    expect(logits(undefined)).toEqual(logits(time));
+    expect(logits(undefined)).not.toEqual(logits(time - 1));
+  });
+
   it("says which streams there are to follow", () => {
     const stream = model.stream({ streams: 2, axis: "steps", sizes: { time } });
     expect(() => stream.reorder([0, 2])).toThrow(

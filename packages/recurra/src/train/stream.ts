@@ -38,7 +38,7 @@ type View = Float32Array<ArrayBuffer>;
  *
  * `inputs` and `outputs` are live views of the stream's memory, features innermost: [streams, features]; an axis besides is
  * outermost, [steps, streams, features]. They stay valid. An input without the axis stepped along is read in every step. Lengths along
- * other axes are inputs under the names of a batch.
+ * other axes are inputs under the names of a batch; until they are set, all rows are full.
  *
  * The weights are those of the model when the stream was made.
  */
@@ -67,13 +67,14 @@ export class Stream {
       });
     }
     this.streams = streams;
-    const all = { ...sizes, batch: streams };
+    const all: AxisSizes = { ...sizes, batch: streams };
     const program = oneStep(forwardProgram(network, axis), axis);
     this.#stepper = new Stepper(program, { sizes: all, weights, strict });
     const { inputs, outputs, states, beginnings } = this.#stepper;
     inputs.get("seed")?.fill(seed);
-    const lengths = (network.variableLengths ?? []).map(lengthsInput);
-    this.inputs = Object.fromEntries([...inputs].filter(([name]) => name in network.inputs || lengths.includes(name)));
+    const lengths = new Map((network.variableLengths ?? []).map((other) => [lengthsInput(other), all[other] ?? 0]));
+    for (const [name, full] of lengths) inputs.get(name)?.fill(full);
+    this.inputs = Object.fromEntries([...inputs].filter(([name]) => name in network.inputs || lengths.has(name)));
     this.outputs = Object.fromEntries(outputs);
     this.#step = this.#stepper.step;
     this.#states = [...program.states].map(([name, type]) => {
