@@ -75,6 +75,24 @@ describe("threads", () => {
     for (const weights of others) for (const [name, values] of one!) expect(weights.get(name), name).toEqual(values);
   });
 
+  it("gives predictions of large weights the same bits, though one thread alone takes larger shards", async () => {
+    const layer = recurrent({ cell: lstm, hiddenSize: 400 });
+    const network = {
+      inputs: { x: sequenceType(8) },
+      forward: ({ x }: { x?: Tensor }, scope: Scope) => ({ h: layer.apply(x!, scope) }),
+      loss: ({ h }: { h?: Tensor }, _: unknown, scope: Scope) => mse(h!, h!, scope),
+    };
+    const [one, four] = [1, undefined].map(
+      (threads) => new Model(network, threads === undefined ? {} : { threads }),
+    ) as [Model, Model];
+    const x = Float32Array.from({ length: 50 * 3 * 8 }, (_, i) => Math.sin(i));
+    const batch = { sizes: { batch: 50, time: 3 }, inputs: { x } };
+    await join(four, 4, () => void four.predict(batch));
+    const expected = one.predict(batch);
+    // Together and alone: both are tried in the first calls.
+    for (let call = 0; call < 6; call++) expect(four.predict(batch)).toEqual(expected);
+  });
+
   it("cuts long sequences into the same segments for any number of threads, with the same bits", async () => {
     const [one, four] = [1, undefined].map((threads) => makeModel(threads, lstm, 10_000_000)) as [Model, Model];
     await join(four, 4);

@@ -47,6 +47,8 @@ export interface Entry {
   readonly splits: boolean;
   /** Rows that a shard beyond the second should have. */
   readonly rowsPerShard: number;
+  /** Whether nothing is summed over rows, so that shards may be cut anywhere: one thread alone then has larger ones. */
+  readonly freeRows: boolean;
   /** Why the rows are not packed, though scans have lengths; empty where none has, or where they are. */
   readonly notPacked: string;
   /** Partial sums by name: the output of the rows. */
@@ -73,6 +75,7 @@ export function makeEntry(program: Program): Entry {
     whole: wholeProgram === undefined ? undefined : staged(partOf(wholeProgram, undefined)),
     splits: split !== undefined,
     rowsPerShard: rowsPerShard(largestWeight(part.plan.commands)),
+    freeRows: split !== undefined && partials.size === 0 && packing === undefined,
     notPacked: "axis" in choice ? "" : choice.reason,
     partials,
     outputs: Object.keys(program.outputs),

@@ -132,6 +132,8 @@ export class Executable {
   readonly #orders = new Map<string, CalledOrder>();
   /** Of any program: they share the memory. */
   #turn: Pick<Place, "turn" | "turnIn"> | undefined;
+  /** How many shards the last call of each program had. */
+  readonly #called = new Map<string, number>();
   /** By program and size: whether several threads have been faster than one. */
   readonly #paces = new Map<string, Pace>();
   /** Whose prepared values lie in memory and still follow from the parameters; a program compiled again has another. */
@@ -262,9 +264,11 @@ export class Executable {
     program.ensure(sizes);
     const { entry, placement } = program.placed;
     this.#turn = { turn: program.instance.turn, turnIn: program.turnIn };
-    const shards = this.#shards(entry, sizes);
-    this.#orderRows(name, entry, shards, sizes, inputs);
-    const { team, done } = this.#team(name, program, shards, sizes);
+    const most = this.#shards(entry, sizes);
+    this.#orderRows(name, entry, most, sizes, inputs);
+    const { team, done } = this.#team(name, program, most, sizes);
+    const shards = team.isAlone ? this.#shards(entry, sizes, true) : most;
+    this.#called.set(name, shards);
     this.#prepare(name, program, team, sizes);
     team.rows(name, shards, sizes, (shard) => this.#feedShard(name, entry, placement, shard, shards, sizes, inputs));
     if (entry.whole !== undefined) {
@@ -309,7 +313,7 @@ export class Executable {
     if (buffer === undefined) throw new InternalError(`program "${program}" has no output "${name}"`);
     const type = entry.rows.types.get(buffer)!;
     const result = new Float32Array(elementCount(type, sizes));
-    const shards = type.axes.includes("batch") ? this.#shards(entry, sizes) : 1;
+    const shards = type.axes.includes("batch") ? this.#called.get(program)! : 1;
     const called = type.axes.includes("batch") ? this.#orders.get(program) : undefined;
     for (let shard = 0; shard < shards; shard++) {
       const { first, own } = shardSizes(sizes, shards, shard);
@@ -350,8 +354,8 @@ export class Executable {
     return found;
   }
 
-  #shards({ splits, rowsPerShard }: Entry, sizes: AxisSizes): number {
-    return splits ? shardCount(sizes["batch"] ?? 1, rowsPerShard) : 1;
+  #shards({ splits, freeRows, rowsPerShard }: Entry, sizes: AxisSizes, alone = false): number {
+    return splits ? shardCount(sizes["batch"] ?? 1, rowsPerShard, alone && freeRows ? rowsPerShard : undefined) : 1;
   }
 
   /** Sorts the rows of a packed program, for this call and for reading its outputs. */

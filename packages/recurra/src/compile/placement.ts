@@ -106,7 +106,8 @@ function together(programs: ReadonlyMap<string, PlacedProgram>, segments: Segmen
 function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: Ground): PlacedProgram {
   const batch = capacity["batch"] ?? 1;
   const shards = entry.splits ? shardCount(batch, entry.rowsPerShard) : 1;
-  const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch, entry.rowsPerShard) } : capacity;
+  const second = entry.freeRows ? entry.rowsPerShard : undefined;
+  const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch, entry.rowsPerShard, second) } : capacity;
   const packed = withPackedSizes(rowCapacity, entry.rows.packing);
   const kept = placeKept(entry, capacity, ground.paramEnd);
   const placed = new Map([...placedParams(entry.rows, ground), ...kept.addresses]);

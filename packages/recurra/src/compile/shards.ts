@@ -18,10 +18,10 @@ export function rowsPerShard(largestWeight: number): number {
   return largestWeight > cachedWeights ? 32 : smallestShard;
 }
 
-/** A power of two. `rows` is `rowsPerShard` of the program. */
-export function shardCount(batch: number, rows: number): number {
+/** A power of two. `rows` is `rowsPerShard` of the program; `second` the rows that make a second shard worth while. */
+export function shardCount(batch: number, rows: number, second = smallestShard): number {
   let count = 1;
-  while (count < mostShards && batch >= 2 * count * (count === 1 ? smallestShard : rows)) count *= 2;
+  while (count < mostShards && batch >= 2 * count * (count === 1 ? second : rows)) count *= 2;
   return count;
 }
 
@@ -37,13 +37,13 @@ export function shardRows(
 }
 
 /** The largest shard of any batch up to `batch`. */
-export function largestShard(batch: number, rows: number): number {
+export function largestShard(batch: number, rows: number, second = smallestShard): number {
   let largest = 0;
   for (let count = 1; count <= mostShards; count *= 2) {
     // The largest batch that is still cut into `count` shards.
-    const next = 2 * count * (count === 1 ? smallestShard : rows);
+    const next = 2 * count * (count === 1 ? second : rows);
     const most = count === mostShards ? batch : Math.min(batch, next - 1);
-    if (shardCount(most, rows) === count) largest = Math.max(largest, Math.ceil(most / count));
+    if (shardCount(most, rows, second) === count) largest = Math.max(largest, Math.ceil(most / count));
   }
-  return Math.max(largest, Math.ceil(batch / shardCount(batch, rows)));
+  return Math.max(largest, Math.ceil(batch / shardCount(batch, rows, second)));
 }

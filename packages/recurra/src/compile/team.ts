@@ -32,6 +32,10 @@ export class Team {
     this.#threads = pool === undefined ? 1 : threads;
   }
 
+  get isAlone(): boolean {
+    return this.#threads === 1;
+  }
+
   /**
    * Computes the rows, shard by shard. `feed` writes what a shard reads: for other threads before they begin, for the calling one just
    * before its own is computed, while they are at work.

@@ -216,5 +216,5 @@ function format(value: number): string {
 
 /** Lets timers, signals and the page have a turn. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
 }
