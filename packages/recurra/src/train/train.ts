@@ -214,7 +214,8 @@ function format(value: number): string {
   return Number.isFinite(value) ? value.toPrecision(3) : String(value);
 }
 
-/** Lets timers, signals and the page have a turn. */
+/** Lets timers, signals and the page have a turn. A timer of no time takes a millisecond, so where there is another way it is taken. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
+  const { setImmediate = setTimeout } = globalThis as { setImmediate?: (run: () => void) => unknown };
+  return new Promise((resolve) => void setImmediate(resolve));
 }
