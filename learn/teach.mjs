@@ -13,7 +13,8 @@ export async function teach(model, options, { signal, tell }) {
   for await (const event of train(model, { ...options, signal })) {
     if (event.event === "done") best = event.best.validationLoss;
     if (event.event === "epoch") epochs = event.epoch;
-    if (event.event === "epoch" ? performance.now() - told > 2e3 : performance.now() - told > 1e4) {
+    const patience = { epoch: 2e3, progress: 1e4 }[event.event];
+    if (performance.now() - told > patience) {
       told = performance.now();
       tell?.(lineOf(event));
     }
