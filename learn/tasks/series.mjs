@@ -130,11 +130,14 @@ function nearestNeighbour(train, test) {
 function networkOf(
   size,
   classes,
-  { cell, hiddenSize, depth = 1, channels = [], kernelSize = 5, dropout: rate, noise = 0 },
+  { cell, hiddenSize, depth = 1, channels = [], kernelSize = 5, dropout: rate, channelDropout = rate / 2, noise = 0 },
 ) {
   const layers = sequential(
     variationalDropout(noise),
-    ...channels.flatMap((count) => [convolution({ channels: count, kernelSize, padding: "same" }), dropout(rate / 2)]),
+    ...channels.flatMap((count) => [
+      convolution({ channels: count, kernelSize, padding: "same" }),
+      dropout(channelDropout),
+    ]),
     recurrent({ cell, hiddenSize, depth, direction: "both", dropout: rate }),
     averaged,
     dropout(rate),

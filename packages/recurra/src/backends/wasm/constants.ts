@@ -1,5 +1,5 @@
 /** Which commands of a plan give the same in every call: weights put side by side and packed, and whatever else reads weights only. */
-import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
+import { type Access, type BufferId, type Command, loadsOf, type Plan, type Size, writesOf } from "./plan.ts";
 
 export interface Constants {
   /** To run once, after the parameters have been written. */
@@ -81,10 +81,7 @@ export function touchedBy(command: Command): Touched {
   const of = (...accesses: readonly Access[]) => accesses.map(({ buffer }) => buffer);
   switch (command.kind) {
     case "loop":
-      return {
-        reads: of(...command.ops.flatMap((op) => (op.kind === "load" ? [op.access] : []))),
-        writes: of(...command.stores.map(({ access }) => access), ...command.reductions.map(({ access }) => access)),
-      };
+      return { reads: of(...loadsOf(command)), writes: of(...writesOf(command)) };
     case "pack":
       return { reads: of(command.source), writes: [command.target] };
     case "gemm":

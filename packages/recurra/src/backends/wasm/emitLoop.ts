@@ -9,6 +9,7 @@ import { type Code, i32, type Local, v128 } from "./assembler.ts";
 import { unaryEmitters } from "./math.ts";
 import {
   type Access,
+  accessesOf,
   type Dim,
   equalSize,
   type Loop,
@@ -455,14 +456,6 @@ class LoopEmitter {
     this.#pointers.push(pointer);
     return pointer;
   }
-}
-
-export function accessesOf(loop: Loop): readonly Access[] {
-  return [
-    ...loop.ops.flatMap((op) => (op.kind === "load" ? [op.access] : [])),
-    ...loop.stores.map((store) => store.access),
-    ...loop.reductions.map((reduction) => reduction.access),
-  ];
 }
 
 function sameStrides(a: Readonly<Record<Dim, Size>>, b: Readonly<Record<Dim, Size>>): boolean {

@@ -15,9 +15,11 @@ import {
   type Loop,
   type LoopDim,
   type LoopOp,
+  loadsOf,
   type Size,
   size,
   times,
+  writesOf,
 } from "./plan.ts";
 
 export interface LoopSite {
@@ -73,8 +75,7 @@ export function encodeLoop(
 ): Int32Array | undefined {
   const positional = loop.ops.some((op) => op.kind === "position" || op.kind === "random");
   if (sorted && positional && loop.dims.some(({ name }) => name === "batch")) return undefined;
-  const writes = [...loop.stores, ...loop.reductions].map(({ access }) => access);
-  const loads = loop.ops.flatMap((op) => (op.kind === "load" ? [op.access] : []));
+  const [loads, writes] = [loadsOf(loop), writesOf(loop)];
   const accesses = [...loads, ...writes];
   const dims = positional ? loop.dims : collapse(loop.dims, accesses);
   if (axes.length > most.axes || steps.length > most.steps || dims.length > most.dims) return undefined;

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { backends, feedsFor, programOf, reference } from "../../../../../test/support/programs.ts";
 import { add, exp, matmul, mul, sub, sumFeatures } from "../../trace/operations.ts";
+import { scan } from "../../trace/scan.ts";
 import { vectorType } from "../../trace/tensor.ts";
 import { touchedBy } from "./constants.ts";
 import { inPlace } from "./inPlace.ts";
 import { lower } from "./lower.ts";
+import type { Plan } from "./plan.ts";
 
 /** Three values of one size, each made of the one before; the product that ends them is read twice when `again`. */
 const chain = (again: boolean) =>
@@ -29,6 +31,22 @@ describe("a value that nobody reads any more", () => {
   it("gives its memory to what a loop makes of it", () => {
     expect(buffersOf(chain(false), (plan) => plan).length).toBeGreaterThan(1);
     expect(buffersOf(chain(false), inPlace)).toHaveLength(1);
+  });
+
+  it("is not copied to where it lies already", () => {
+    const program = programOf((trace) => {
+      const x = trace.input("x", vectorType(6));
+      const first = matmul(trace.param("W", [6, 6]), x);
+      const { final } = scan({
+        axis: "time",
+        initial: { h: first },
+        sequences: {},
+        step: ({ h }) => ({ next: { h: mul(h!, 0.5) }, outputs: {} }),
+      });
+      return { h: final.h! };
+    });
+    const copies = (plan: Plan) => plan.commands.filter((command) => command.kind === "loop").length;
+    expect(copies(lower(program)) - copies(inPlace(lower(program)))).toBe(1);
   });
 
   it("keeps it while it is still read", () => {

@@ -3,7 +3,16 @@
  * take the memory of the logits, one buffer in the cache instead of three.
  */
 import { touchedBy } from "./constants.ts";
-import { type Access, type BufferId, type Command, type Loop, type Plan, type Rows, samePlace } from "./plan.ts";
+import {
+  type Access,
+  accessesOf,
+  type BufferId,
+  type Command,
+  loadsOf,
+  type Plan,
+  type Rows,
+  samePlace,
+} from "./plan.ts";
 
 export function inPlace(plan: Plan): Plan {
   const [first, last] = [new Map<BufferId, Command>(), new Map<BufferId, Command>()];
@@ -36,7 +45,7 @@ export function inPlace(plan: Plan): Plan {
           writtenFirst(load.buffer) &&
           !taken.has(load.buffer) &&
           sizesOf(load.buffer) === sizesOf(buffer) &&
-          [...loadsOf(command), ...writesOf(command)].every(
+          accessesOf(command).every(
             (other) => (other.buffer !== load.buffer && other.buffer !== buffer) || samePlace(other, access, command),
           ),
       );
@@ -45,15 +54,20 @@ export function inPlace(plan: Plan): Plan {
       lies.set(buffer, lies.get(ended.buffer) ?? ended.buffer);
     }
   }
-  return lies.size === 0 ? plan : { ...plan, commands: plan.commands.map((command) => renamed(command, lies)) };
+  if (lies.size === 0) return plan;
+  return {
+    ...plan,
+    commands: plan.commands.map((command) => renamed(command, lies)).filter((command) => !isCopyOntoItself(command)),
+  };
 }
 
-function loadsOf({ ops }: Loop): readonly Access[] {
-  return ops.flatMap((op) => (op.kind === "load" ? [op.access] : []));
-}
-
-function writesOf({ stores, reductions }: Loop): readonly Access[] {
-  return [...stores, ...reductions].map(({ access }) => access);
+/** What was a copy of a value into memory of its own. */
+function isCopyOntoItself(command: Command): boolean {
+  if (command.kind !== "loop" || command.reductions.length > 0) return false;
+  return command.stores.every(({ value, access }) => {
+    const op = command.ops[value]!;
+    return op.kind === "load" && op.access.buffer === access.buffer && samePlace(op.access, access, command);
+  });
 }
 
 /** The command with every buffer that lies in another one called by that one's name. */

@@ -6,10 +6,10 @@
 import type { Axis } from "../../base/shapes.ts";
 import { type EmitContext, isSegments, pushBuffer, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } from "./assembler.ts";
-import { accessesOf, emitLoop, type LoopPart } from "./emitLoop.ts";
+import { emitLoop, type LoopPart } from "./emitLoop.ts";
 import { stepsOf } from "./emitScan.ts";
 import { encodeLoop, fewestElements } from "./encodeLoop.ts";
-import { type Access, type BufferId, type Command, type Loop, type LoopOp, size, times } from "./plan.ts";
+import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp, size, times } from "./plan.ts";
 
 /** Steps of enclosing scans, at most, of the loops that the kernels run; a scan has up to two, see `stepsOf`. */
 export const deepestNativeLoop = 3;

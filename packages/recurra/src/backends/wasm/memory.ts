@@ -1,6 +1,7 @@
 /** The arena: an address for every buffer. Temporaries whose lifetimes do not meet share their bytes. */
 import { type AxisSizes, segmentLength, sizeOf } from "../../base/shapes.ts";
-import type { Access, Buffer, BufferId, Command, Plan, Size, Stage } from "./plan.ts";
+import { touchedBy } from "./constants.ts";
+import type { Buffer, BufferId, Command, Plan, Size, Stage } from "./plan.ts";
 
 export interface MemoryPlan {
   /** Byte address of each buffer, by id: of temporaries within the arena, of inputs and outputs within the shard. */
@@ -135,26 +136,9 @@ function lifetimesOf(plan: Plan): Map<BufferId, Lifetime> {
   return lifetimes;
 }
 
-function buffersOf(command: Exclude<Command, { kind: "scan" }>): BufferId[] {
-  const of = (...accesses: readonly Access[]) => accesses.map((access) => access.buffer);
-  switch (command.kind) {
-    case "loop":
-      return of(
-        ...command.ops.flatMap((op) => (op.kind === "load" ? [op.access] : [])),
-        ...command.stores.map((store) => store.access),
-        ...command.reductions.map((reduction) => reduction.access),
-      );
-    case "pack":
-      return [command.source.buffer, command.target];
-    case "gemm":
-      return [command.a.access.buffer, command.packed, command.c.access.buffer];
-    case "outer":
-      return [...of(command.a.access, command.b.access, command.c), command.scratch];
-    case "gather":
-      return of(command.table, command.index.access, command.target.access);
-    case "scatterAdd":
-      return of(command.source.access, command.index.access, command.target);
-  }
+function buffersOf(command: Command): readonly BufferId[] {
+  const { reads, writes } = touchedBy(command);
+  return [...reads, ...writes];
 }
 
 function align(bytes: number): number {

@@ -2,7 +2,17 @@
 import { aliveAxis, isPackedType, packedAxis } from "../../base/packing.ts";
 import type { Axis } from "../../base/shapes.ts";
 import type { Graph } from "../../ir/nodes.ts";
-import { type Access, type Command, type Loop, type LoopOp, type Rows, type Size, size, times } from "./plan.ts";
+import {
+  type Access,
+  accessesOf,
+  type Command,
+  type Loop,
+  type LoopOp,
+  type Rows,
+  type Size,
+  size,
+  times,
+} from "./plan.ts";
 
 /** The graph with one packed axis in the place of batch and `axis`. */
 export function packTypes(graph: Graph, axis: Axis): Graph {
@@ -25,11 +35,7 @@ export function byStep(loop: Loop, axis: Axis, newId: () => number): Command {
   const packed = packedAxis(axis);
   if (!loop.dims.some(({ name }) => name === packed)) return loop;
   const apart = (name: string) => name === "batch" || name === axis;
-  const accesses = [
-    ...loop.ops.flatMap((op) => (op.kind === "load" ? [op.access] : [])),
-    ...loop.stores.map(({ access }) => access),
-    ...loop.reductions.map(({ access }) => access),
-  ];
+  const accesses = accessesOf(loop);
   const mixed =
     accesses.some(({ strides }) => Object.keys(strides).some(apart)) ||
     loop.ops.some((op) => (op.kind === "position" && apart(op.dim)) || op.kind === "random");

@@ -82,6 +82,20 @@ export interface Loop {
   }[];
 }
 
+/** What a loop reads. */
+export function loadsOf({ ops }: Loop): readonly Access[] {
+  return ops.flatMap((op) => (op.kind === "load" ? [op.access] : []));
+}
+
+/** What a loop writes. */
+export function writesOf({ stores, reductions }: Loop): readonly Access[] {
+  return [...stores, ...reductions].map(({ access }) => access);
+}
+
+export function accessesOf(loop: Loop): readonly Access[] {
+  return [...loadsOf(loop), ...writesOf(loop)];
+}
+
 /** Whether both mean the same place in their buffers, for every element of the loop. */
 export function samePlace(a: Access, b: Access, { dims }: Loop): boolean {
   const none = size(0);

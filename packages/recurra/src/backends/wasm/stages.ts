@@ -11,10 +11,12 @@ import {
   type Command,
   equalSize,
   type Loop,
+  loadsOf,
   type Plan,
   type Stage,
   samePlace,
   size,
+  writesOf,
 } from "./plan.ts";
 
 export function inStages(plan: Plan): Plan {
@@ -77,8 +79,7 @@ function canBeShared(command: Command): boolean {
 function canBeCut(loop: Loop): boolean {
   if (loop.dims.length === 0 || loop.dims.some(({ size: { axes } }) => axes.length > 0)) return false;
   if (loop.ops.some(({ kind }) => kind === "position" || kind === "random" || kind === "step")) return false;
-  const loads = loop.ops.flatMap((op) => (op.kind === "load" ? [op.access] : []));
-  const writes = [...loop.stores, ...loop.reductions].map(({ access }) => access);
+  const [loads, writes] = [loadsOf(loop), writesOf(loop)];
   const outermost = collapse(loop.dims, [...loads, ...writes])[0]!.name;
   return writes.every(
     (write) =>
