@@ -1,43 +1,62 @@
 /** Alone or together: which of the two computed calls of one size faster so far. The bits are the same either way. */
 
-/** Tries of each kind before the first choice: the first calls of a module are not yet optimised. */
-const firstTries = 3;
 /** Calls between two looks at the other kind: at first and after a change of mind, and at most. */
 const [soonest, latest] = [8, 512];
+/**
+ * Calls of a kind in a row that are compared. One before them does not count: the other threads have gone to sleep, or have other
+ * things in their caches.
+ */
+const tries = 2;
 
 export class Pace {
-  /** Milliseconds of the last three calls, alone and together. */
+  /** Milliseconds of the last calls that counted, alone and together. */
   readonly #alone: number[] = [];
   readonly #together: number[] = [];
-  #calls = 0;
-  #nextLook = 2 * firstTries + soonest;
-  #interval = soonest;
-  /** Whether together was faster before the last look. */
-  #before = false;
+  /** Calls that are tries: of these kinds. The first calls of a module, which are not yet optimised, are alone. */
+  #trying: readonly boolean[] = [...row(false, 1), ...row(true, tries), ...row(false, tries)];
+  #tried = 0;
+  #faster = false;
+  #untilLook = 0;
+  #interval = soonest / 2;
 
-  /** Whether the next call should be made together. Now and then it is the kind that was slower, twice, in case that has changed. */
+  /** Whether the next call should be made together. Now and then it is the kind that was slower, in case that has changed. */
   next(): boolean {
-    const call = this.#calls++;
-    if (call < 2 * firstTries) return call % 2 === 0;
-    const faster = median(this.#together) < median(this.#alone);
-    if (call < this.#nextLook) return faster;
-    if (call === this.#nextLook) {
-      this.#before = faster;
-      return !faster;
-    }
-    if (call === this.#nextLook + 1) return !this.#before;
-    this.#interval = faster === this.#before ? Math.min(latest, 2 * this.#interval) : soonest;
-    this.#nextLook = call + this.#interval;
-    return faster;
+    if (this.#tried > 0 && this.#tried === this.#trying.length) this.#decide();
+    const trying = this.#trying[this.#tried];
+    if (trying !== undefined) return trying;
+    if (this.#untilLook > 0) return this.#faster;
+    this.#trying = row(!this.#faster, tries);
+    this.#tried = 0;
+    return !this.#faster;
   }
 
   record(together: boolean, milliseconds: number): void {
+    if (this.#tried >= this.#trying.length) this.#untilLook--;
+    else {
+      const isFirst = this.#tried === 0 || this.#trying[this.#tried - 1] !== together;
+      this.#tried++;
+      if (isFirst) return;
+    }
     const kept = together ? this.#together : this.#alone;
-    if (kept.push(milliseconds) > 3) kept.shift();
+    if (kept.push(milliseconds) > tries) kept.shift();
+  }
+
+  /** When all tries have been made. */
+  #decide(): void {
+    const faster = least(this.#together) < least(this.#alone);
+    this.#interval = faster === this.#faster ? Math.min(latest, 2 * this.#interval) : soonest;
+    this.#faster = faster;
+    this.#untilLook = this.#interval;
+    this.#trying = [];
+    this.#tried = 0;
   }
 }
 
-/** Of three, or of those there are: one slow call does not decide, two calls of a look do. */
-function median(milliseconds: readonly number[]): number {
-  return [...milliseconds].sort((a, b) => a - b)[milliseconds.length >> 1] ?? 0;
+function row(together: boolean, tries: number): readonly boolean[] {
+  return Array.from({ length: 1 + tries }, () => together);
+}
+
+/** Something else on the machine makes a call slower, never faster. */
+function least(milliseconds: readonly number[]): number {
+  return Math.min(...milliseconds);
 }
