@@ -35,7 +35,7 @@ import { type KernelSet, type NativeKernels, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
 import type { Placement, Segments } from "./placement.ts";
 import { orderRows, type ShardOrder } from "./rowOrder.ts";
-import { shardCount } from "./shards.ts";
+import { rowsAlone, shardCount } from "./shards.ts";
 import { isWorthSharing, shardSizes, Team } from "./team.ts";
 import {
   type Numbers,
@@ -355,7 +355,11 @@ export class Executable {
   }
 
   #shards({ splits, freeRows, rowsPerShard }: Entry, sizes: AxisSizes, alone = false): number {
-    return splits ? shardCount(sizes["batch"] ?? 1, rowsPerShard, alone && freeRows ? rowsPerShard : undefined) : 1;
+    if (!splits) return 1;
+    const batch = sizes["batch"] ?? 1;
+    if (!alone || !freeRows) return shardCount(batch, rowsPerShard);
+    const rows = rowsAlone(rowsPerShard);
+    return shardCount(batch, rows, rows);
   }
 
   /** Sorts the rows of a packed program, for this call and for reading its outputs. */

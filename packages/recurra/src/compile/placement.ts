@@ -4,7 +4,7 @@ import { evaluate, planMemory } from "../backends/wasm/memory.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
 import { type Axis, type AxisSizes, segmentLength, segmentsOf } from "../base/shapes.ts";
 import { type Entry, type Part, type PlacedParam, withPackedSizes } from "./entry.ts";
-import { largestShard, shardCount } from "./shards.ts";
+import { largestShard, rowsAlone, shardCount } from "./shards.ts";
 import { stagingBytes } from "./tensors.ts";
 
 /** Where the parts of one program lie, for the capacity compiled for. */
@@ -106,8 +106,9 @@ function together(programs: ReadonlyMap<string, PlacedProgram>, segments: Segmen
 function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: Ground): PlacedProgram {
   const batch = capacity["batch"] ?? 1;
   const shards = entry.splits ? shardCount(batch, entry.rowsPerShard) : 1;
-  const second = entry.freeRows ? entry.rowsPerShard : undefined;
-  const rowCapacity = entry.splits ? { ...capacity, batch: largestShard(batch, entry.rowsPerShard, second) } : capacity;
+  const alone = rowsAlone(entry.rowsPerShard);
+  const largest = entry.freeRows ? largestShard(batch, alone, alone) : largestShard(batch, entry.rowsPerShard);
+  const rowCapacity = entry.splits ? { ...capacity, batch: largest } : capacity;
   const packed = withPackedSizes(rowCapacity, entry.rows.packing);
   const kept = placeKept(entry, capacity, ground.paramEnd);
   const placed = new Map([...placedParams(entry.rows, ground), ...kept.addresses]);

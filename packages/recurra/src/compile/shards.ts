@@ -6,6 +6,8 @@
 /** A shard has ten rows at least, where there are as many, so that the tiles of the matrix products are filled. */
 const smallestShard = 10;
 export const mostShards = 8;
+/** Rows that share the reading of weights from further away. */
+const farShard = 32;
 
 /** Weights of more than this many numbers, 2 MiB, leave the second-level cache between two steps. */
 const cachedWeights = 2 ** 19;
@@ -15,7 +17,12 @@ const cachedWeights = 2 ** 19;
  * further away, more rows should share the reading. The second shard is always worth it, it occupies another thread.
  */
 export function rowsPerShard(largestWeight: number): number {
-  return largestWeight > cachedWeights ? 32 : smallestShard;
+  return largestWeight > cachedWeights ? farShard : smallestShard;
+}
+
+/** Rows, at least, of a shard of one thread alone, where rows are free: the second shard is worth nothing there. */
+export function rowsAlone(rows: number): number {
+  return Math.max(rows, farShard);
 }
 
 /** A power of two. `rows` is `rowsPerShard` of the program; `second` the rows that make a second shard worth while. */
