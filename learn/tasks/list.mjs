@@ -116,7 +116,7 @@ const small = [
       {
         name: "convolutions, gru 32 in both directions, series varied",
         ...{ cell: gru, hiddenSize: 32, channels: [24, 24], kernelSize: 11, dropout: 0.3, channelDropout: 0.1 },
-        ...{ rate: 0.004, epochs: 400, batchSize: 10, variation: { warp: 0.12, scale: 0.15, jitter: 0.03 } },
+        ...{ rate: 0.004, epochs: 800, batchSize: 10, variation: { warp: 0.12, scale: 0.15, jitter: 0.03 } },
       },
     ],
   ),
