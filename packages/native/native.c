@@ -39,9 +39,9 @@
 #define ALWAYS static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 24")
 
-
-
 enum { panelWidth = 16, outerBlock = 384, panelLimit = 64 };
+/* A matrix of more numbers, 1 MiB, leaves the second-level cache. */
+enum { farSize = 1 << 18 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long roundUp(long a, long unit) { return (a + unit - 1) / unit * unit; }
@@ -1369,9 +1369,6 @@ ALWAYS TARGET void FN(askForTile)(const float *c, long cRow, long rows, long col
     for (long column = 0; column < columns; column += LANES) __builtin_prefetch(c + row * cRow + column, 1);
 }
 
-/* A matrix of more numbers, 1 MiB, leaves the second-level cache. */
-enum { FN(farSize) = 1 << 18 };
-
 /* All rows of one panel, in tiles of nearly the same height: a last tile of one row would wait for its own sums. */
 ALWAYS TARGET void FN(panel)(const float *a, long aRow, long aColumn, const float *b, long bRow, float *c, long cRow, long m,
                              long columns, long k, int accumulate, int far, int farC) {
@@ -1407,7 +1404,7 @@ static TARGET void FN(gemm)(const float *a, long aRow, long aColumn, const float
   }
   /* Blocks over k keep a panel in the first-level cache, blocks over m keep the rows of A in the second. */
   const long blocks = k <= KC + KC / 2 ? 1 : (k + KC - 1) / KC, step = (k + blocks - 1) / blocks;
-  const int far = k * n > (1 << 18), farC = m * n > FN(farSize);
+  const int far = k * n > farSize, farC = m * n > farSize;
   for (long block = 0, start = 0; block < blocks; block++, start += step) {
     const long depth = least(step, k - start);
     for (long row = 0; row < m; row += MC) {
@@ -1460,7 +1457,7 @@ static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRo
     return;
   }
   const long full = n / PANEL * PANEL;
-  const int farC = m * n > FN(farSize);
+  const int farC = m * n > farSize;
   const long blocks = (rows + outerBlock - 1) / outerBlock, step = (rows + blocks - 1) / blocks;
   for (long start = 0; start < rows; start += step) {
     const long depth = least(step, rows - start);
@@ -1479,7 +1476,7 @@ static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRo
     for (long row = 0; row < m; row += MC) {
       const long block = least(MC, m - row);
       const long tall = TALL, count = (block + tall - 1) / tall, low = block / count, higher = block % count;
-      FN(packRows)(as + row, aRow, packedA, block, depth, tall, m * depth > FN(farSize));
+      FN(packRows)(as + row, aRow, packedA, block, depth, tall, m * depth > farSize);
       for (long column = 0; column < n; column += PANEL) {
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
         const int v = (int)((columns + LANES - 1) / LANES) - 1;
@@ -1698,15 +1695,17 @@ ALWAYS TARGET VF FN(min)(VF a, VF b) {
 
 /* Runs `body` for every vector of a tile, with the offsets of a row in scope. Rows that lie behind one another become one. */
 #define JOINS(v, length) ((v).row == ((v).step == 0 ? 0 : (length)))
+#define ROWS_OF_TILE(joined)                                                                                           \
+  long rows = tile.rows, vectors = (tile.columns + LANES - 1) / LANES;                                                 \
+  const long length = vectors * LANES;                                                                                 \
+  (void)length;                                                                                                        \
+  if (rows > 1 && (joined)) {                                                                                          \
+    vectors *= rows;                                                                                                   \
+    rows = 1;                                                                                                          \
+  }
 #define EACH_VECTOR(joined, ...)                                                                                       \
   do {                                                                                                                 \
-    long rows = tile.rows, vectors = (tile.columns + LANES - 1) / LANES;                                               \
-    const long length = vectors * LANES;                                                                               \
-    (void)length;                                                                                                      \
-    if (rows > 1 && (joined)) {                                                                                        \
-      vectors *= rows;                                                                                                 \
-      rows = 1;                                                                                                        \
-    }                                                                                                                  \
+    ROWS_OF_TILE(joined)                                                                                               \
     for (long row = 0; row < rows; row++)                                                                              \
       for (long i = 0, at = 0; i < vectors; i++, at += LANES) __VA_ARGS__                                                  \
   } while (0)
@@ -1732,13 +1731,7 @@ UNARY(cos, FN(sinCos)(x, 1))
 /* As EACH_VECTOR, for vectors abreast: reads `sum` into x[0] … */
 #define EACH_ABREAST(joined, sum, function)                                                                            \
   do {                                                                                                                 \
-    long rows = tile.rows, vectors = (tile.columns + LANES - 1) / LANES;                                               \
-    const long length = vectors * LANES;                                                                               \
-    (void)length;                                                                                                      \
-    if (rows > 1 && (joined)) {                                                                                        \
-      vectors *= rows;                                                                                                 \
-      rows = 1;                                                                                                        \
-    }                                                                                                                  \
+    ROWS_OF_TILE(joined)                                                                                               \
     for (long row = 0; row < rows; row++) {                                                                            \
       long i = 0, at = 0;                                                                                              \
       for (; i + ABREAST <= vectors; i += ABREAST, at += ABREAST * LANES) ABREAST_BODY(ABREAST, sum, function)         \
@@ -1884,6 +1877,7 @@ static const LoopKernels FN(loops) = {
 #undef TOFLOAT
 #undef JOINS
 #undef EACH_VECTOR
+#undef ROWS_OF_TILE
 #undef READ
 #undef READ_AT
 #undef ABREAST_DO

@@ -3,8 +3,8 @@
 /** Calls between two looks at the other kind: at first and after a change of mind, and at most. */
 const [soonest, latest] = [8, 512];
 /**
- * Calls of a kind in a row that are compared. One before them does not count: the other threads have gone to sleep, or have other
- * things in their caches.
+ * Calls of a kind in a row that are compared. Tried is one more, which comes first and does not count: the other threads have gone to
+ * sleep, or have other things in their caches.
  */
 const tries = 2;
 
@@ -32,11 +32,7 @@ export class Pace {
 
   record(together: boolean, milliseconds: number): void {
     if (this.#tried >= this.#trying.length) this.#untilLook--;
-    else {
-      const isFirst = this.#tried === 0 || this.#trying[this.#tried - 1] !== together;
-      this.#tried++;
-      if (isFirst) return;
-    }
+    else this.#tried++;
     const kept = together ? this.#together : this.#alone;
     if (kept.push(milliseconds) > tries) kept.shift();
   }

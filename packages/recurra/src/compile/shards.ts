@@ -1,6 +1,7 @@
 /**
- * Shards: the parts of a batch that are computed one by one, or at once by several threads. How many there are depends on the
- * batch and the program alone, and their sums are added in a tree of fixed shape: any number of threads gives the same bits.
+ * Shards: the parts of a batch that are computed one by one, or at once by several threads. Where sums over rows are taken, how many
+ * there are depends on the batch and the program alone, and the sums are added in a tree of fixed shape: any number of threads gives
+ * the same bits. Where none are, rows are free, and one thread alone takes larger shards.
  */
 
 /** A shard has ten rows at least, where there are as many, so that the tiles of the matrix products are filled. */

@@ -3,8 +3,10 @@ import { feedsFor, reference } from "../../../../test/support/programs.ts";
 import { lstm } from "../cells/lstm.ts";
 import { dense, mse, recurrent, sequenceType, sequential, vectorType } from "../index.ts";
 import { verify } from "../ir/verify.ts";
+import { Trace } from "../trace/tensor.ts";
 import { adam } from "../train/optimizers/adam.ts";
 import { buildPrograms, type Network } from "../train/programs.ts";
+import { joined } from "./together.ts";
 
 const layers = sequential(recurrent({ cell: lstm, hiddenSize: 3, depth: 2, output: "last" }), dense({ outputSize: 2 }));
 const network: Network = {
@@ -38,6 +40,22 @@ describe("weights that lie together", () => {
     expect(together.predict.graph.nodes.filter(({ kind }) => kind === "concat")).toEqual([]);
     verify(together.train);
     verify(together.predict);
+  });
+
+  it("are joined in their own order, whatever the order of the slices that they are", () => {
+    const trace = new Trace();
+    const x = trace.param("x", [6]);
+    const slice = (start: number) => trace.builder.add({ kind: "slice", x: x.id, dim: 0, start, size: 2 });
+    const places = new Map(["a", "b", "c"].map((name, i) => [name, { offset: 2 * i, shape: [2] }]));
+    const values = new Map([
+      ["a", slice(4)],
+      ["b", slice(0)],
+      ["c", slice(2)],
+    ]);
+    const y = joined(trace.builder, values, { name: "all", shape: [1, 6], places });
+    const program = { graph: trace.builder.finish(), outputs: { y }, updates: {} };
+    expect([...reference(program, { x: [1, 2, 3, 4, 5, 6] }, {})["y"]!]).toEqual([5, 6, 1, 2, 3, 4]);
+    expect(program.graph.nodes.filter(({ kind }) => kind === "slice")).toHaveLength(4); // Those given, and one of the two neighbours.
   });
 
   it("take the same step as each by itself", () => {

@@ -93,28 +93,21 @@ export function joined(
   { places, shape }: Together,
 ): NodeId {
   const runs: { x: NodeId; start: number; size: number }[] = [];
-  const parts: NodeId[] = [];
-  const flat = (x: NodeId) => builder.add({ kind: "reshape", x, shape: [product(builder.typeOf(x).shape)] });
-  const close = () => {
-    for (const { x, start, size } of runs.splice(0))
-      parts.push(flat(builder.add({ kind: "slice", x, dim: 0, start, size })));
-  };
   let end = 0;
   for (const [name, place] of places) {
     const value = values.get(name)!;
     end = place.offset + product(place.shape);
     const node = builder.nodeOf(value);
-    const isRun = node.kind === "slice" && node.dim === 0 && (node.stride ?? 1) === 1;
-    const [run] = runs;
-    if (isRun && run !== undefined && run.x === node.x && run.start + run.size === node.start) {
-      run.size += node.size;
-      continue;
-    }
-    close();
-    if (isRun) runs.push({ x: node.x, start: node.start, size: node.size });
-    else parts.push(flat(value));
+    const isSlice = node.kind === "slice" && node.dim === 0 && (node.stride ?? 1) === 1;
+    const own = isSlice ? node : { x: value, start: 0, size: place.shape[0]! };
+    const run = runs.at(-1);
+    if (run !== undefined && run.x === own.x && run.start + run.size === own.start) run.size += own.size;
+    else runs.push({ x: own.x, start: own.start, size: own.size });
   }
-  close();
+  const parts = runs.map(({ x, start, size }) => {
+    const slice = builder.add({ kind: "slice", x, dim: 0, start, size });
+    return builder.add({ kind: "reshape", x: slice, shape: [product(builder.typeOf(slice).shape)] });
+  });
   const rest = shape[0] * shape[1] - end;
   if (rest > 0) parts.push(builder.zeros({ axes: [], shape: [rest] }));
   return builder.add({ kind: "reshape", x: builder.add({ kind: "concat", parts, dim: 0 }), shape });
