@@ -40,8 +40,8 @@
 #define UNROLL _Pragma("GCC unroll 24")
 
 enum { panelWidth = 16, outerBlock = 384, panelLimit = 64 };
-/* A matrix of more numbers, 1 MiB, leaves the second-level cache. */
-enum { farSize = 1 << 18 };
+/* A matrix of more numbers, 1 MiB, leaves the second-level cache; one half as large does if another of its size is used in turns with it. */
+enum { farSize = 1 << 18, sharedSize = 1 << 17, lineSize = 16 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long roundUp(long a, long unit) { return (a + unit - 1) / unit * unit; }
@@ -1268,12 +1268,13 @@ ALWAYS TARGET void FN(storeSome)(float *p, VF v, long count) {
  */
 #define TILE_ARGUMENTS                                                                                                 \
   const float *restrict a, long aRow, long aColumn, const float *restrict b, long bRow, long beside, float *restrict c, \
-      long cRow, long columns, long k, int accumulate
-#define TILE_VALUES a, aRow, aColumn, b, bRow, beside, c, cRow, columns, k, accumulate
+      long cRow, long columns, long k, int accumulate, const float *next, long nextRow
+#define TILE_VALUES a, aRow, aColumn, b, bRow, beside, c, cRow, columns, k, accumulate, next, nextRow
 
 typedef void (*FN(Tile))(TILE_ARGUMENTS);
 
-ALWAYS TARGET void FN(tile)(const int R, const int V, const int ahead, TILE_ARGUMENTS) {
+/* Meanwhile it asks for `lines` lines of each of k rows, `nextRow` apart, that will be read after it. */
+ALWAYS TARGET void FN(tile)(const int R, const int V, const int lines, TILE_ARGUMENTS) {
   VF sum[12][8];
   const long rest = columns - (V - 1) * LANES;
   const int whole = rest >= LANES;
@@ -1285,7 +1286,7 @@ ALWAYS TARGET void FN(tile)(const int R, const int V, const int ahead, TILE_ARGU
   }
   for (long i = 0; i < k; i++) {
     VF bs[8];
-    if (ahead) UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(b + (v / WIDE) * beside + (v % WIDE) * LANES + 1024);
+    UNROLL for (int line = 0; line < lines; line++) __builtin_prefetch(next + line * lineSize);
     UNROLL for (int v = 0; v < V; v++) bs[v] = FN(load)(b + (v / WIDE) * beside + (v % WIDE) * LANES);
     UNROLL for (int r = 0; r < R; r++) {
       VF as = FN(splat)(a[r * aRow]);
@@ -1293,6 +1294,7 @@ ALWAYS TARGET void FN(tile)(const int R, const int V, const int ahead, TILE_ARGU
     }
     a += aColumn;
     b += bRow;
+    if (lines > 0) next += nextRow;
   }
   UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++) {
     float *to = c + r * cRow + v * LANES;
@@ -1302,9 +1304,7 @@ ALWAYS TARGET void FN(tile)(const int R, const int V, const int ahead, TILE_ARGU
 }
 
 #define DEFINE_TILE(R, V) \
-  static TARGET void FN(tile##R##x##V)(TILE_ARGUMENTS) { FN(tile)(R, V, 0, TILE_VALUES); } \
-  static TARGET void FN(ahead##R##x##V)(TILE_ARGUMENTS) __attribute__((unused)); \
-  static TARGET void FN(ahead##R##x##V)(TILE_ARGUMENTS) { FN(tile)(R, V, 1, TILE_VALUES); }
+  static TARGET void FN(tile##R##x##V)(TILE_ARGUMENTS) { FN(tile)(R, V, 0, TILE_VALUES); }
 #define DEFINE_TILES(V) \
   DEFINE_TILE(1, V) DEFINE_TILE(2, V) DEFINE_TILE(3, V) DEFINE_TILE(4, V) DEFINE_TILE(5, V) DEFINE_TILE(6, V)
 #define TILES(V) FN(tile1x##V), FN(tile2x##V), FN(tile3x##V), FN(tile4x##V), FN(tile5x##V), FN(tile6x##V)
@@ -1341,16 +1341,6 @@ static const FN(Tile) FN(tiles)[WIDE][12] = {
 #endif
 #endif
 };
-/* Full panels that come from afar: the first tile of a panel also asks for the lines behind those it reads. */
-static const FN(Tile) FN(farTiles)[TALL] = {
-#if WIDE == 4 && TALL == 6
-    FN(ahead1x4), FN(ahead2x4), FN(ahead3x4), FN(ahead4x4), FN(ahead5x4), FN(ahead6x4)
-#elif WIDE == 4
-    FN(ahead1x4), FN(ahead2x4), FN(ahead3x4)
-#else
-    FN(ahead1x2), FN(ahead2x2), FN(ahead3x2), FN(ahead4x2), FN(ahead5x2), FN(ahead6x2)
-#endif
-};
 #if LANES == 16 || defined(NEON)
 static const int FN(tallest)[WIDE] = {12, 12, 8, TALL};
 #elif WIDE == 4
@@ -1358,6 +1348,43 @@ static const int FN(tallest)[WIDE] = {6, 6, 3, TALL};
 #else
 static const int FN(tallest)[WIDE] = {6, TALL};
 #endif
+
+/* Full panels that ask for the next one, by the lines of a row they ask for: 1, 2, or all four of a wide panel. */
+#define DEFINE_ASKING(R, lines) \
+  static TARGET void FN(asking##R##For##lines)(TILE_ARGUMENTS) { FN(tile)(R, WIDE, lines, TILE_VALUES); }
+#define DEFINE_ASKINGS(lines)                                                                                    \
+  DEFINE_ASKING(1, lines) DEFINE_ASKING(2, lines) DEFINE_ASKING(3, lines) DEFINE_ASKING(4, lines) DEFINE_ASKING(5, lines) \
+  DEFINE_ASKING(6, lines)                                                                                             \
+  static const FN(Tile) FN(askingFor##lines)[6] = {FN(asking1For##lines), FN(asking2For##lines), FN(asking3For##lines), \
+                                                   FN(asking4For##lines), FN(asking5For##lines), FN(asking6For##lines)};
+enum { FN(linesOfPanel) = PANEL / lineSize };
+DEFINE_ASKINGS(1)
+#if PANEL > 16
+DEFINE_ASKINGS(2)
+DEFINE_ASKINGS(4)
+#endif
+
+/*
+ * Tile `i` of `count` of a panel. All of them together ask for the next panel, each for its share of every row: so the lines arrive
+ * while there is work that does not wait for them. `next` is NULL where what comes next lies near.
+ */
+ALWAYS TARGET void FN(runTile)(long i, long count, long rows, const int v, TILE_ARGUMENTS) {
+  if (next == NULL || v < WIDE - 1) {
+    FN(tiles)[v][rows - 1](TILE_VALUES);
+    return;
+  }
+  const long first = FN(linesOfPanel) * i / count, lines = FN(linesOfPanel) * (i + 1) / count - first;
+  const FN(Tile) *tiles = FN(tiles)[WIDE - 1];
+  if (lines == 1) tiles = FN(askingFor1);
+#if PANEL > 16
+  else if (lines == 2) tiles = FN(askingFor2);
+  else if (lines == 4) tiles = FN(askingFor4);
+#endif
+  /* A panel in one piece is asked for from its beginning to its end, whatever its rows are. */
+  next += nextRow == 0 ? first * lineSize * k : first * lineSize;
+  if (nextRow == 0) nextRow = lines * lineSize;
+  tiles[rows - 1](TILE_VALUES);
+}
 
 /*
  * Asks for the lines of a tile of C before it is computed: stores that miss the cache would hold up the tiles behind them. What is
@@ -1371,14 +1398,13 @@ ALWAYS TARGET void FN(askForTile)(const float *c, long cRow, long rows, long col
 
 /* All rows of one panel, in tiles of nearly the same height: a last tile of one row would wait for its own sums. */
 ALWAYS TARGET void FN(panel)(const float *a, long aRow, long aColumn, const float *b, long bRow, float *c, long cRow, long m,
-                             long columns, long k, int accumulate, int far, int farC) {
+                             long columns, long k, int accumulate, const float *next, int farC) {
   const int v = (int)((columns + LANES - 1) / LANES) - 1;
   const long count = (m + FN(tallest)[v] - 1) / FN(tallest)[v], low = m / count, higher = m % count;
   for (long i = 0; i < count; i++) {
     const long rows = low + (i < higher);
     if (farC) FN(askForTile)(c, cRow, rows, columns, accumulate);
-    const FN(Tile) tile = far && i == 0 && v == WIDE - 1 ? FN(farTiles)[rows - 1] : FN(tiles)[v][rows - 1];
-    tile(a, aRow, aColumn, b, bRow, 0, c, cRow, columns, k, accumulate);
+    FN(runTile)(i, count, rows, v, a, aRow, aColumn, b, bRow, 0, c, cRow, columns, k, accumulate, next, 0);
     a += rows * aRow;
     c += rows * cRow;
   }
@@ -1394,25 +1420,27 @@ static TARGET void FN(gemm)(const float *a, long aRow, long aColumn, const float
     long column = 0;
 #if BESIDE > 1
     for (; column + BESIDE * PANEL <= n; column += BESIDE * PANEL)
-      FN(tile1x8)(a, aRow, aColumn, packed + column * k, PANEL, PANEL * k, c + column, cRow, BESIDE * PANEL, k, accumulate);
+      FN(tile1x8)(a, aRow, aColumn, packed + column * k, PANEL, PANEL * k, c + column, cRow, BESIDE * PANEL, k, accumulate, NULL, 0);
 #endif
     for (; column < n; column += PANEL) {
       const long columns = least(PANEL, n - column);
-      FN(panel)(a, aRow, aColumn, packed + column * k, roundUp(columns, panelWidth), c + column, cRow, 1, columns, k, accumulate, 0, 0);
+      FN(panel)(a, aRow, aColumn, packed + column * k, roundUp(columns, panelWidth), c + column, cRow, 1, columns, k, accumulate, NULL, 0);
     }
     return;
   }
   /* Blocks over k keep a panel in the first-level cache, blocks over m keep the rows of A in the second. */
   const long blocks = k <= KC + KC / 2 ? 1 : (k + KC - 1) / KC, step = (k + blocks - 1) / blocks;
-  const int far = k * n > farSize, farC = m * n > farSize;
+  const int far = k * n >= sharedSize, farC = m * n > farSize;
   for (long block = 0, start = 0; block < blocks; block++, start += step) {
     const long depth = least(step, k - start);
     for (long row = 0; row < m; row += MC) {
       const long rows = least(MC, m - row);
       for (long column = 0; column < n; column += PANEL) {
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
+        const long after = column + PANEL < n ? column + PANEL : 0; /* behind the last panel, most likely the first again */
+        const float *next = packed + after * k + start * roundUp(least(PANEL, n - after), panelWidth);
         FN(panel)(a + row * aRow + start * aColumn, aRow, aColumn, packed + column * k + start * wide, wide,
-                  c + row * cRow + column, cRow, rows, columns, depth, accumulate || block > 0, far, farC);
+                  c + row * cRow + column, cRow, rows, columns, depth, accumulate || block > 0, far ? next : NULL, farC);
       }
     }
   }
@@ -1459,6 +1487,7 @@ static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRo
   const long full = n / PANEL * PANEL;
   const int farC = m * n > farSize;
   const long blocks = (rows + outerBlock - 1) / outerBlock, step = (rows + blocks - 1) / blocks;
+  const int farB = n * step >= sharedSize;
   for (long start = 0; start < rows; start += step) {
     const long depth = least(step, rows - start);
     const float *as = a + start * aRow, *bs = b + start * bRow;
@@ -1466,10 +1495,10 @@ static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRo
     if (m <= 2 * TALL) {
       /* Few rows: packing would cost as much as the product. Only the last panel needs its zeros. */
       for (long column = 0; column < full; column += PANEL)
-        FN(panel)(as, 1, aRow, bs + column, bRow, c + column, cRow, m, PANEL, depth, accumulate, 0, 0);
+        FN(panel)(as, 1, aRow, bs + column, bRow, c + column, cRow, m, PANEL, depth, accumulate, NULL, 0);
       if (full < n) {
         packPanels(bs + full, bRow, 1, packedB, depth, n - full, PANEL);
-        FN(panel)(as, 1, aRow, packedB, roundUp(n - full, panelWidth), c + full, cRow, m, n - full, depth, accumulate, 0, 0);
+        FN(panel)(as, 1, aRow, packedB, roundUp(n - full, panelWidth), c + full, cRow, m, n - full, depth, accumulate, NULL, 0);
       }
       continue;
     }
@@ -1481,12 +1510,14 @@ static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRo
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
         const int v = (int)((columns + LANES - 1) / LANES) - 1;
         if (row == 0) packRun(bs + column, bRow, packedB + column * depth, depth, columns, wide);
+        const float *next = !farB || column + PANEL >= n ? NULL : row == 0 ? bs + column + PANEL : packedB + (column + PANEL) * depth;
         const float *tileA = packedA;
         float *tileC = c + row * cRow + column;
         for (long i = 0; i < count; i++) {
           const long height = low + (i < higher);
           if (farC) FN(askForTile)(tileC, cRow, height, columns, accumulate);
-          FN(tiles)[v][height - 1](tileA, 1, height, packedB + column * depth, wide, 0, tileC, cRow, columns, depth, accumulate);
+          FN(runTile)(i, count, height, v, tileA, 1, height, packedB + column * depth, wide, 0, tileC, cRow, columns, depth, accumulate,
+                      next, row == 0 ? bRow : 0);
           tileA += height * depth;
           tileC += height * cRow;
         }
@@ -1909,5 +1940,7 @@ static const Kernels FN(kernels) = {TEXT(SET), PANEL, FN(gemm), FN(outer), FN(pe
 #undef TILE_VALUES
 #undef DEFINE_TILE
 #undef DEFINE_TILES
+#undef DEFINE_ASKING
+#undef DEFINE_ASKINGS
 #undef TILES
 #endif
