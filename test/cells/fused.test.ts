@@ -5,10 +5,11 @@
 import { describe, expect, it } from "vitest";
 import { cells } from "../../packages/recurra/src/cells/registry.ts";
 import { makeEntry } from "../../packages/recurra/src/compile/entry.ts";
-import type { Node } from "../../packages/recurra/src/ir/nodes.ts";
+import { type Node, operands } from "../../packages/recurra/src/ir/nodes.ts";
 import { dense } from "../../packages/recurra/src/layers/dense.ts";
 import { mse } from "../../packages/recurra/src/layers/losses/usual.ts";
 import { recurrent } from "../../packages/recurra/src/layers/recurrent.ts";
+import { splitBatch } from "../../packages/recurra/src/optimize/split.ts";
 import { sequenceType } from "../../packages/recurra/src/trace/tensor.ts";
 import { defineNetwork } from "../../packages/recurra/src/train/network.ts";
 import { adam } from "../../packages/recurra/src/train/optimizers/adam.ts";
@@ -81,13 +82,14 @@ function loopsOf(name: string) {
   const bodies = train.graph.nodes.flatMap((node) => (node.kind === "scan" ? [node.body.graph.nodes] : []));
   const commands = makeEntry(train).rows.plan.commands;
   return {
+    train,
     nodes: (kind: Node["kind"]) => bodies.map((nodes) => nodes.filter((node) => node.kind === kind).length),
     steps: commands.flatMap((command) => (command.kind === "scan" ? [command.body] : [])),
   };
 }
 
 describe.each(Object.keys(cells))("the training step of %s", (name) => {
-  const { nodes, steps } = loopsOf(name);
+  const { train, nodes, steps } = loopsOf(name);
 
   it("multiplies in its loops what depends on a state and nothing else", () => {
     expect(nodes("matmul")).toEqual(expected[name]!.products);
@@ -100,5 +102,20 @@ describe.each(Object.keys(cells))("the training step of %s", (name) => {
       expect(step.length).toBeLessThanOrEqual(expected[name]!.commands[i]!);
     });
     expect(steps).toHaveLength(expected[name]!.commands.length);
+  });
+
+  it("keeps in its loops the sums over rows that no product reads, and still splits into shards", () => {
+    const { graph } = train;
+    const readers = (id: number) => graph.nodes.filter((node) => operands(node).some((operand) => operand === id));
+    const forSumsAlone = graph.nodes.filter(
+      (node, id) =>
+        node.kind === "pick" &&
+        node.port === "stacked" &&
+        graph.types[id]!.axes.includes("batch") &&
+        readers(id).length > 0 &&
+        readers(id).every((reader) => reader.kind === "reduce" && reader.axes.includes("batch")),
+    );
+    expect(forSumsAlone).toEqual([]);
+    expect(splitBatch(train)?.whole).toBeDefined();
   });
 });

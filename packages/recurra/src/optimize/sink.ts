@@ -35,25 +35,39 @@ function sinkScan(scan: ScanNode, outside: GraphBuilder): { scan: NodeId; stacke
     outputs.filter((id) => !isSequence(id) && (feeding.has(id) || !couldSink(graph, graph.nodes[id]!))),
   );
   const sunk = new Set<NodeId>();
-  // Contractions leave always. Elementwise work leaves only if all that it reads is outside already: otherwise more would
-  // have to be stored than its result.
   const isOutside = (id: NodeId): boolean => {
     const node = graph.nodes[id]!;
     return (
       stacked.has(id) || sunk.has(id) || node.kind === "element" || node.kind === "captured" || node.kind === "literal"
     );
   };
-  graph.nodes.forEach((node, position) => {
-    const id = position as NodeId; // The position in the list is the id.
-    if (!wanted.has(id) || feeding.has(id) || stacked.has(id)) return;
-    const needed = couldSink(graph, node) ? operands(node).filter((operand) => !isOutside(operand)) : [];
-    const keepsPadding =
-      scan.lengths === undefined || isZeroAtPadding(graph, id, (other) => stacked.has(other) || needed.includes(other));
-    if (couldSink(graph, node) && keepsPadding && (needed.length === 0 || isContraction(graph, node))) {
-      for (const operand of needed) stacked.add(operand);
-      sunk.add(id);
-    } else if (outputs.includes(id) && !isSequence(id)) stacked.add(id);
-  });
+  const leave = (mayLeave: (node: Node, needed: readonly NodeId[]) => boolean, rest: (id: NodeId) => void) =>
+    graph.nodes.forEach((node, position) => {
+      const id = position as NodeId; // The position in the list is the id.
+      if (!wanted.has(id) || feeding.has(id) || stacked.has(id) || sunk.has(id)) return;
+      const needed = couldSink(graph, node) ? operands(node).filter((operand) => !isOutside(operand)) : [];
+      const keepsPadding =
+        scan.lengths === undefined ||
+        isZeroAtPadding(graph, id, (other) => stacked.has(other) || needed.includes(other));
+      if (couldSink(graph, node) && keepsPadding && mayLeave(node, needed)) {
+        for (const operand of needed) stacked.add(operand);
+        sunk.add(id);
+      } else rest(id);
+    });
+  // Products leave always, other work where all that it reads is outside already: otherwise more would have to be stored than its
+  // result. Sums of rows come after them, for what they read may be stacked for a product.
+  leave(
+    (node, needed) => needed.length === 0 || (isContraction(graph, node) && node.kind !== "reduce"),
+    () => {},
+  );
+  const parts = concatenations(graph, stacked, () => true);
+  leave(
+    (node, needed) => needed.every((operand) => isContraction(graph, node) && parts.has(operand)),
+    (id) => {
+      // A sum that stays is small: it is stacked, and what is made of it leaves.
+      if (graph.nodes[id]!.kind === "reduce" || (outputs.includes(id) && !isSequence(id))) stacked.add(id);
+    },
+  );
 
   const wholes = concatenations(graph, stacked);
   const kept = [...stacked].filter((id) => !wholes.has(id));
@@ -131,7 +145,11 @@ interface PartOf {
 }
 
 /** Stacked values that are parts of a stacked concatenation need no storage of their own: they are slices of it. */
-function concatenations({ nodes, types }: Graph, stacked: ReadonlySet<NodeId>): Map<NodeId, PartOf> {
+function concatenations(
+  { nodes, types }: Graph,
+  stacked: ReadonlySet<NodeId>,
+  counts = (part: NodeId) => stacked.has(part),
+): Map<NodeId, PartOf> {
   const found = new Map<NodeId, PartOf>();
   for (const id of stacked) {
     const node = nodes[id]!;
@@ -139,7 +157,7 @@ function concatenations({ nodes, types }: Graph, stacked: ReadonlySet<NodeId>): 
     let start = 0;
     for (const part of node.parts) {
       const size = types[part]!.shape[node.dim]!;
-      if (stacked.has(part)) found.set(part, { node: id, dim: node.dim, start, size });
+      if (counts(part)) found.set(part, { node: id, dim: node.dim, start, size });
       start += size;
     }
   }

@@ -80,10 +80,11 @@ function isSum(node: Node): boolean {
   return node.kind === "outer" || node.kind === "scatterAdd" || (node.kind === "reduce" && node.op === "sum");
 }
 
-/** The last value of a state that begins at 0 and has a sum over rows added to it in each step. */
+/** What each step makes of sums over rows alone, or the last value of a state that begins at 0 and has such a sum added to it in each step. */
 function isSumInScan(graph: Graph, node: Node): boolean {
-  const scan = node.kind === "pick" && node.port === "final" ? graph.nodes[node.scan]! : undefined;
+  const scan = node.kind === "pick" ? graph.nodes[node.scan]! : undefined;
   if (node.kind !== "pick" || scan?.kind !== "scan") return false;
+  if (node.port === "stacked") return isSumOfRows(scan.body.graph, scan.body.outputs[node.index]!);
   const { graph: body, next } = scan.body;
   const update = body.nodes[next[node.index]!]!;
   if (update.kind !== "add" || !isZero(graph, scan.initial[node.index]!)) return false;
@@ -158,9 +159,9 @@ function frontier(graph: Graph, kinds: readonly Kind[], roots: readonly NodeId[]
     seen.add(id);
     if (kinds[id] !== "summed") continue;
     const node = graph.nodes[id]!;
-    // Sums laid side by side are one sum.
-    const side = node.kind === "concat" && isSumOfRows(graph, id);
-    if (side || operands(node).some((operand) => kinds[operand] === "row")) found.add(id);
+    // Sums laid side by side are one sum, and so is what the steps of a scan add up to.
+    const joined = (node.kind === "concat" || node.kind === "reduce") && isSumOfRows(graph, id);
+    if (joined || operands(node).some((operand) => kinds[operand] === "row")) found.add(id);
     else pending.push(...operands(node));
   }
   return [...found].sort((a, b) => a - b);

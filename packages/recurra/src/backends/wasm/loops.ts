@@ -22,6 +22,8 @@ export interface FusedGroup {
   readonly source: (id: NodeId) => LoopSource;
   /** Where a value must be written; empty when only this loop reads it. */
   readonly targets: (id: NodeId) => readonly Access[];
+  /** Whether a place that sums are added to was filled before. */
+  readonly isBegun: (place: Access) => boolean;
 }
 
 export function fusedLoop(group: FusedGroup): { before: Command[]; loop: Loop } {
@@ -45,7 +47,7 @@ export function fusedLoop(group: FusedGroup): { before: Command[]; loop: Loop } 
       const carried = isCarried(node, type);
       for (const access of group.targets(id)) {
         const reduced = reductionAccess(access, node, type);
-        if (carried)
+        if (carried && !group.isBegun(access))
           before.push(
             copyLoop(
               { kind: "number", value: node.op === "sum" ? 0 : Number.NEGATIVE_INFINITY },

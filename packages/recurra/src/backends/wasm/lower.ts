@@ -1,7 +1,7 @@
 /** From a program to its plan: decides where every value lies and which commands compute it. Emits nothing. */
 import { InternalError } from "../../base/errors.ts";
 import { type Packing, packedAxis } from "../../base/packing.ts";
-import { formatType, product, sameType, type TensorType } from "../../base/shapes.ts";
+import { type Axis, formatType, product, sameType, type TensorType } from "../../base/shapes.ts";
 import { reachable } from "../../ir/builder.ts";
 import type { Graph, NodeId, NodeOf, Program, ScanNode } from "../../ir/nodes.ts";
 import { operands } from "../../ir/nodes.ts";
@@ -106,6 +106,8 @@ class Region {
   /** Parameters that the program changes. */
   readonly #overwritten: ReadonlySet<string>;
   readonly #trailing: { readonly from: NodeId; readonly to: Access }[] = [];
+  /** Places of sums that are filled with zeros before the region runs. */
+  readonly #begun = new Set<Access>();
 
   constructor(
     plan: PlanBuilder,
@@ -338,6 +340,7 @@ class Region {
         const placed = this.#placed.get(id);
         return placed === undefined ? [] : [placed, ...(this.#destinations.get(id)?.slice(1) ?? [])];
       },
+      isBegun: (access) => this.#begun.has(access),
     });
     this.#commands.push(...before, loop);
   }
@@ -553,6 +556,7 @@ class Region {
       const parts = scan.cuts !== undefined && type.axes.includes(scan.cuts);
       const whole = this.temporary(`stacked ${j}`, parts ? elements(type) : times(elements(type), size(1, scan.axis)));
       const access = parts ? inSegments(dense(whole, type), scan.cuts) : slots(whole, type, scan.axis, 0);
+      if (!parts) this.#begin(body, output, whole, access, scan.axis);
       body.send(output, access);
       return access;
     });
@@ -609,8 +613,8 @@ class Region {
       const type = graph.types[output]!;
       if (!type.axes.includes("batch")) {
         const whole = this.temporary(`stacked ${j}`, times(elements(type), size(1, axis)));
-        const all = { axes: [axis], shape: [product(type.shape)] };
-        this.#commands.push(copyLoop({ kind: "number", value: 0 }, dense(whole, all), all));
+        // No row may be alive in some of the steps.
+        this.#fillSlots(whole, type, axis);
         const access = slots(whole, type, axis, 0);
         body.send(output, access);
         return access;
@@ -634,6 +638,20 @@ class Region {
       ahead: undefined,
       body: commands,
     });
+  }
+
+  /** Sums over rows that each step stacks begin at 0: all of them at once, not one by one in their step. */
+  #begin(body: Region, output: NodeId, whole: BufferId, access: Access, axis: Axis): void {
+    const type = body.#graph.types[output]!;
+    const node = body.#graph.nodes[output]!;
+    if (node.kind !== "reduce" || node.op !== "sum" || type.axes.length > 0) return;
+    this.#fillSlots(whole, type, axis);
+    body.#begun.add(access);
+  }
+
+  #fillSlots(whole: BufferId, type: TensorType, axis: Axis): void {
+    const all = { axes: [axis], shape: [product(type.shape)] };
+    this.#commands.push(copyLoop({ kind: "number", value: 0 }, dense(whole, all), all));
   }
 
   /** Asks that a value be copied to a place after everything else of the region has run. */
