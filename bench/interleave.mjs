@@ -1,4 +1,4 @@
-/** One job on every engine: checked against the reference, then timed in rounds of ours, peer, ours, peer. */
+/** One job on every engine: checked against the reference, then timed in rounds of ours, peer, ours, peer, each turn beside the peak of that moment. */
 import { operationsOf } from "./grid.mjs";
 import { referenceOf } from "./reference.mjs";
 import { median, summary } from "./statistics.mjs";
@@ -9,22 +9,25 @@ const tolerance = 1e-3;
 const references = new Map();
 
 /**
- * Rows for the table, and notes about engines that could not take part. `subjects` are started engines; `asked` says which of
- * them this job is for. `slowMs`: an engine whose single run takes longer gets fewer rounds.
+ * Rows for the table, and notes about engines that could not take part. `subjects` are started engines, `meters` (of peaks/peaks.mjs)
+ * say what a core can do while they run. An engine whose single run takes longer than `budgetMs` gets fewer rounds.
  */
-export async function measureJob(job, subjects, peaks, { rounds, budgetMs }) {
+export async function measureJob(job, subjects, meters, { rounds, budgetMs }) {
   const expected = referenceFor(job);
   const notes = [];
   const ready = [];
   for (const subject of subjects) {
     const answer = await subject.ask({ job });
     const problem = answer.refused ?? answer.failed ?? difference(answer.checked, expected);
-    if (problem === undefined) ready.push({ subject, about: answer.about, milliseconds: [], rounds: [], turns: 0 });
+    if (problem === undefined)
+      ready.push({ subject, about: answer.about, milliseconds: [], rounds: [], peaks: [], turns: 0 });
     else notes.push({ engine: subject.name, ...job, problem: problem.split("\n")[0] });
   }
   for (let round = 0; round < rounds; round++) {
     for (const entry of ready) {
       if (entry.dropped || isSpent(entry, budgetMs, round)) continue;
+      const meter = entry.subject.name === "recurra-wasm" ? meters.simd128 : meters.native;
+      const before = meter?.();
       const answer = await entry.subject.ask({ budgetMs, most: 200 });
       if (answer.milliseconds === undefined) {
         entry.dropped = true;
@@ -32,11 +35,12 @@ export async function measureJob(job, subjects, peaks, { rounds, budgetMs }) {
       } else {
         entry.milliseconds.push(...answer.milliseconds);
         entry.rounds[round] = median(answer.milliseconds);
+        if (meter !== undefined) entry.peaks[round] = (before + meter()) / 2;
         entry.turns++;
       }
     }
   }
-  const rows = ready.filter(({ milliseconds }) => milliseconds.length > 0).map((entry) => rowOf(job, entry, peaks));
+  const rows = ready.filter(({ milliseconds }) => milliseconds.length > 0).map((entry) => rowOf(job, entry));
   return { rows, notes };
 }
 
@@ -47,19 +51,20 @@ function isSpent({ milliseconds, turns }, budgetMs, round) {
   return (longest > 20 * budgetMs && turns >= 1) || (longest > 5 * budgetMs && turns >= 3);
 }
 
-function rowOf(job, { subject, about, milliseconds, rounds }, peaks) {
+function rowOf(job, { subject, about, milliseconds, rounds, peaks }) {
   const timing = summary(milliseconds);
   const compared = about.unchecked === undefined;
-  const gflops = compared ? operationsOf(job) / timing.medianMs / 1e6 : undefined;
-  const peak = subject.name === "recurra-wasm" ? peaks.simd128 : peaks.native;
+  const rate = (ms) => operationsOf(job) / ms / 1e6;
+  const shares = rounds.map((ms, round) => (100 * rate(ms)) / peaks[round] / job.threads);
   return {
     ...job,
     engine: subject.name,
     version: subject.version,
     ...timing,
     rounds,
-    gflops,
-    percentOfPeak: peak === undefined || gflops === undefined ? undefined : (100 * gflops) / peak / job.threads,
+    peaks,
+    gflops: compared ? rate(timing.medianMs) : undefined,
+    percentOfPeak: compared && peaks.length > 0 ? median(shares) : undefined,
     ...(job.work === "language" ? { tokensPerSecond: ((job.batch * job.time) / timing.medianMs) * 1000 } : {}),
     ...about,
   };

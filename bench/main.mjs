@@ -9,7 +9,7 @@ import { engines } from "./engines/list.mjs";
 import { jobsOf } from "./grid.mjs";
 import { measureJob } from "./interleave.mjs";
 import { machine } from "./machine.mjs";
-import { measurePeaks } from "./peaks/peaks.mjs";
+import { measurePeaks, peakMeters } from "./peaks/peaks.mjs";
 import { resultsFolder, writeResults } from "./results.mjs";
 import { ratioOf } from "./statistics.mjs";
 import { startSubject } from "./subject.mjs";
@@ -71,6 +71,7 @@ async function measureGrid() {
   const running = new Map();
   const table = printer(rowColumns, write);
   if (jobs.length > 0) table.head();
+  const meters = peakMeters();
   for (const job of jobs) {
     const subjects = [];
     for (const engine of known.filter(({ asked }) => asked(job))) {
@@ -78,7 +79,7 @@ async function measureGrid() {
       if (subject !== undefined) subjects.push(subject);
     }
     const effort = { rounds: Number(values.rounds ?? (full ? 7 : 5)), budgetMs: full ? 60 : 30 };
-    const measured = await measureJob(job, subjects, peaks, effort);
+    const measured = await measureJob(job, subjects, meters, effort);
     const native = measured.rows.find(({ engine }) => engine === "recurra-native");
     for (const row of measured.rows) {
       if (native !== undefined && row !== native) row.timesOfNative = ratioOf(row, native);
@@ -89,6 +90,7 @@ async function measureGrid() {
     notes.push(...measured.notes);
   }
   for (const subject of running.values()) subject?.stop();
+  meters.close();
   return { rows, notes };
 }
 

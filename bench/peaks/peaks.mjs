@@ -30,43 +30,68 @@ export function measurePeaks(node = [process.execPath]) {
   };
 }
 
-function nativePeak() {
-  const { load } = createRequire(import.meta.url)("@recurra/native");
-  const native = load();
-  if (native === undefined) return undefined;
-  const iterations = 200_000;
+/**
+ * What a core does at this moment, GFLOP/s: a machine that is shared is at times half as fast as at others. Both are measured for some
+ * milliseconds when they are called; undefined where there is nothing to measure with.
+ */
+export function peakMeters() {
+  const native = loadNative();
+  const fma128 = compileFma128();
+  return {
+    native: native && (() => nativeRate(native, 100_000)),
+    simd128: fma128 && (() => Number(execFileSync(fma128.program, ["2"], { encoding: "utf8" }))),
+    close: () => fma128?.remove(),
+  };
+}
+
+function loadNative() {
+  return createRequire(import.meta.url)("@recurra/native").load();
+}
+
+function nativeRate(native, iterations) {
+  // Wide vectors slow the clock of some processors down: what is timed begins behind that.
   native.peak(iterations);
-  const rates = Array.from({ length: 15 }, () => {
-    const start = performance.now();
-    const operations = native.peak(iterations);
-    return operations / (performance.now() - start) / 1e6;
-  });
+  const start = performance.now();
+  const operations = native.peak(iterations);
+  return operations / (performance.now() - start) / 1e6;
+}
+
+function nativePeak() {
+  const native = loadNative();
+  if (native === undefined) return undefined;
+  const rates = Array.from({ length: 15 }, () => nativeRate(native, 200_000));
   return { gflops: Math.max(...rates), instructionSet: native.selected() };
 }
 
-/** Its vectorizer is off: it would pair the vectors. Undefined where there is no C compiler, or a processor without the instruction. */
 function fma128Peak() {
+  const fma128 = compileFma128();
+  if (fma128 === undefined) return undefined;
+  const rate = Number(execFileSync(fma128.program, { encoding: "utf8" }));
+  fma128.remove();
+  return rate;
+}
+
+/** Its vectorizer is off: it would pair the vectors. Undefined where there is no C compiler, or a processor without the instruction. */
+function compileFma128() {
   const folder = mkdtempSync(join(tmpdir(), "recurra-peak-"));
+  const program = join(folder, "fma128");
+  const remove = () => rmSync(folder, { recursive: true });
+  const options = [
+    "-O2",
+    "-funroll-loops",
+    "-fno-tree-vectorize",
+    "-fno-tree-slp-vectorize",
+    "-ffp-contract=fast",
+    file("fma128.c"),
+    "-o",
+    program,
+  ];
   try {
-    const program = join(folder, "fma128");
-    execFileSync(
-      "cc",
-      [
-        "-O2",
-        "-funroll-loops",
-        "-fno-tree-vectorize",
-        "-fno-tree-slp-vectorize",
-        "-ffp-contract=fast",
-        file("fma128.c"),
-        "-o",
-        program,
-      ],
-      { stdio: "ignore" },
-    );
-    return Number(execFileSync(program, { encoding: "utf8" }));
+    execFileSync("cc", options, { stdio: "ignore" });
+    execFileSync(program, ["1"], { stdio: "ignore" });
+    return { program, remove };
   } catch {
+    remove();
     return undefined;
-  } finally {
-    rmSync(folder, { recursive: true });
   }
 }
