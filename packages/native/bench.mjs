@@ -85,7 +85,7 @@ for (const set of sets) {
     const packed = Math.ceil((b + n * k * 4) / 64) * 64;
     const c = Math.ceil((packed + wide * k * 4) / 64) * 64;
     pack(b, 1, k, packed, k, n);
-    report("gemm", m, n, k, () => gemm(a, k, 1, packed, c, n, m, n, k, 0));
+    report("gemm", m, n, k, () => gemm(a, k, packed, c, n, m, n, k, 0));
   }
   for (const [m, n, rows] of outer) {
     const a = 64;

@@ -17,7 +17,6 @@ export interface Kernels {
   readonly gemm: (
     a: number,
     aRow: number,
-    aColumn: number,
     packed: number,
     c: number,
     cRow: number,

@@ -93,8 +93,7 @@ enum { tileLimit = TILE, widestLanes = 16 };
 typedef struct {
   const char *name;
   long width; /* columns of a full panel */
-  void (*gemm)(const float *a, long aRow, long aColumn, const float *packed, float *c, long cRow, long m, long n, long k,
-               int accumulate);
+  void (*gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k, int accumulate);
   void (*outer)(const float *a, long aRow, const float *b, long bRow, float *c, long cRow, long m, long n, long rows,
                 float *packedB, float *packedA);
   float (*peak)(long iterations);
@@ -893,17 +892,17 @@ static napi_value callPack(napi_env env, napi_callback_info info) {
 }
 
 static napi_value callGemm(napi_env env, napi_callback_info info) {
-  int32_t v[10];
-  Binding *binding = arguments(env, info, 10, v);
+  int32_t v[9];
+  Binding *binding = arguments(env, info, 9, v);
   if (binding == NULL) return NULL;
-  int64_t m = v[6], n = v[7], k = v[8];
+  int64_t m = v[5], n = v[6], k = v[7];
   if (m <= 0 || n <= 0) return NULL;
-  float *a = matrix(env, binding, v[0], m, v[1], k, v[2]);
+  float *a = matrix(env, binding, v[0], m, v[1], k, 1);
   if (a == NULL) return NULL;
-  float *packed = matrix(env, binding, v[3], k, roundUp(n, panelWidth), roundUp(n, panelWidth), 1);
+  float *packed = matrix(env, binding, v[2], k, roundUp(n, panelWidth), roundUp(n, panelWidth), 1);
   if (packed == NULL) return NULL;
-  float *c = matrix(env, binding, v[4], m, v[5], n, 1);
-  if (c != NULL) active->gemm(a, v[1], v[2], packed, c, v[5], m, n, k, v[9]);
+  float *c = matrix(env, binding, v[3], m, v[4], n, 1);
+  if (c != NULL) active->gemm(a, v[1], packed, c, v[4], m, n, k, v[8]);
   return NULL;
 }
 
@@ -1410,8 +1409,8 @@ ALWAYS TARGET void FN(panel)(const float *a, long aRow, long aColumn, const floa
   }
 }
 
-static TARGET void FN(gemm)(const float *a, long aRow, long aColumn, const float *packed, float *c, long cRow, long m, long n,
-                            long k, int accumulate) {
+static TARGET void FN(gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k,
+                            int accumulate) {
   if (k <= 0) {
     for (long row = 0; row < m && !accumulate; row++) memset(c + row * cRow, 0, n * sizeof(float));
     return;
@@ -1420,11 +1419,11 @@ static TARGET void FN(gemm)(const float *a, long aRow, long aColumn, const float
     long column = 0;
 #if BESIDE > 1
     for (; column + BESIDE * PANEL <= n; column += BESIDE * PANEL)
-      FN(tile1x8)(a, aRow, aColumn, packed + column * k, PANEL, PANEL * k, c + column, cRow, BESIDE * PANEL, k, accumulate, NULL, 0);
+      FN(tile1x8)(a, aRow, 1, packed + column * k, PANEL, PANEL * k, c + column, cRow, BESIDE * PANEL, k, accumulate, NULL, 0);
 #endif
     for (; column < n; column += PANEL) {
       const long columns = least(PANEL, n - column);
-      FN(panel)(a, aRow, aColumn, packed + column * k, roundUp(columns, panelWidth), c + column, cRow, 1, columns, k, accumulate, NULL, 0);
+      FN(panel)(a, aRow, 1, packed + column * k, roundUp(columns, panelWidth), c + column, cRow, 1, columns, k, accumulate, NULL, 0);
     }
     return;
   }
@@ -1439,7 +1438,7 @@ static TARGET void FN(gemm)(const float *a, long aRow, long aColumn, const float
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
         const long after = column + PANEL < n ? column + PANEL : 0; /* behind the last panel, most likely the first again */
         const float *next = packed + after * k + start * roundUp(least(PANEL, n - after), panelWidth);
-        FN(panel)(a + row * aRow + start * aColumn, aRow, aColumn, packed + column * k + start * wide, wide,
+        FN(panel)(a + row * aRow + start, aRow, 1, packed + column * k + start * wide, wide,
                   c + row * cRow + column, cRow, rows, columns, depth, accumulate || block > 0, far ? next : NULL, farC);
       }
     }

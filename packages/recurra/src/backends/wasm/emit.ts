@@ -57,7 +57,7 @@ export function emitModule(
   const sizes = [...axes, ...packedSizes];
   const kernels: Kernels = {
     pack: module.importFunction("kernels", "pack", i32s(6)),
-    gemm: module.importFunction("kernels", "gemm", i32s(10)),
+    gemm: module.importFunction("kernels", "gemm", i32s(9)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
   };
   const runLoop = Array.from({ length: nativeLoops ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
@@ -199,7 +199,7 @@ function emitCommands(
         break;
       case "gemm":
         address(command.a.access);
-        push(command.a.stride, 1);
+        push(command.a.stride);
         pushBuffer(code, context, command.packed);
         address(command.c.access);
         push(command.c.stride, command.c.count, command.n, command.k, 0);

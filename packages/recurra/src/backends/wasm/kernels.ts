@@ -9,7 +9,7 @@
  * tile.ts multiplies tiles, products.ts whole matrices.
  */
 import { type Code, type FunctionIndex, i32, type Local, ModuleAssembler } from "./assembler.ts";
-import { addProducts, blockDepth, longestRows, parameters, toBytes } from "./products.ts";
+import { addProducts, longestRows, longestSumDepth, parameters, toBytes } from "./products.ts";
 import { type Arithmetic, panelWidth } from "./tile.ts";
 import { writeTurn } from "./turn.ts";
 
@@ -26,13 +26,14 @@ const nativeBlock = 384;
 
 /** Floats that `outer` needs besides its operands for a result [m, n], whichever kernels compute it. */
 export function outerScratchSize(m: number, n: number): number {
-  return Math.max((Math.min(m, longestRows) + panelWidth) * blockDepth, packedSize(nativeBlock, n));
+  const own = longestSumDepth * (Math.min(m, longestRows) + Math.ceil(n / panelWidth) * panelWidth);
+  return Math.max(own, packedSize(nativeBlock, n));
 }
 
 /**
  * Exports, all sizes and strides in elements, addresses in bytes:
  * - `pack(source, rowStride, columnStride, target, k, n)`
- * - `gemm(a, aRow, aColumn, packed, c, cRow, m, n, k, accumulate)`: C (+)= A·B
+ * - `gemm(a, aRow, packed, c, cRow, m, n, k, accumulate)`: C (+)= A·B, the numbers of a row of A next to each other
  * - `outer(a, aRow, b, bRow, c, cRow, m, n, rows, scratch)`: C = Σ over rows of aᵀ b; scratch holds outerScratchSize(m, n)
  * - `sumShards(base, stride, first, end, shards)`: elements first … end − 1, counted from base, of all shards, `stride` bytes apart,
  *   added up in shard 0: in a tree of fixed shape, shards being a power of two. Both bounds are multiples of 4.

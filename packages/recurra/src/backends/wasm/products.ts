@@ -7,11 +7,22 @@
  *           tiles of rows
  */
 import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } from "./assembler.ts";
-import { type Arithmetic, panelBytes, panelWidth, type TileShape, tileParameters, writeTiles } from "./tile.ts";
+import {
+  type Arithmetic,
+  type Layout,
+  panelBytes,
+  panelWidth,
+  type TileShape,
+  tileParameters,
+  writeTiles,
+} from "./tile.ts";
 
 /** Depth of a block along k; a rest of up to a quarter more is not cut off. */
 export const blockDepth = 512;
 export const longestDepth = 640;
+/** The same of a sum of outer products, whose panels all stay in the second-level cache together with a block of A. */
+export const sumDepth = 384;
+export const longestSumDepth = 480;
 /** Rows of a block, a multiple of the tallest tile; a rest of up to half a block more is not cut off. */
 const blockRows = 126;
 export const longestRows = 186;
@@ -26,33 +37,39 @@ const flat: readonly TileShape[] = [
 ];
 
 export function addProducts(module: ModuleAssembler, arithmetic: Arithmetic, pack: FunctionIndex): void {
-  const tiles = (shape: TileShape) =>
-    module.function(undefined, parameters(tileParameters), (code) => writeTiles(code, shape, arithmetic));
-  const tall = new Map(heights.map((rows) => [rows as number, tiles({ rows, panels: 1 })]));
-  const wide = flat.map((shape) => ({ ...shape, tiles: tiles(shape) }));
-  const column = (layout: Layout) =>
-    module.function(undefined, parameters(10), (code) => writeColumn(code, layout, tall));
+  const tiles = (shape: TileShape, layout: Layout) =>
+    module.function(undefined, parameters(tileParameters), (code) => writeTiles(code, shape, layout, arithmetic));
+  const wide = flat.map((shape) => ({ ...shape, tiles: tiles(shape, "rows") }));
+  const column = (layout: Layout) => {
+    const tall = new Map(heights.map((rows) => [rows as number, tiles({ rows, panels: 1 }, layout)]));
+    return module.function(undefined, parameters(9), (code) => writeColumn(code, tall));
+  };
   const [inRows, inTiles] = [column("rows"), column("tiles")];
-  module.function("gemm", parameters(10), (code) => writeGemm(code, inRows, wide));
+  module.function("gemm", parameters(9), (code) => writeGemm(code, inRows, wide));
   const packTiles = module.function(undefined, parameters(5), writePackTiles);
   module.function("outer", parameters(10), (code) => writeOuter(code, { pack, packTiles, column: inTiles }));
 }
 
-/** How A lies: as the caller has it, or tile behind tile, the rows of a tile interleaved. */
-type Layout = "rows" | "tiles";
-
 /**
- * One panel of C: (a, aRow, aColumn, panel, c, cRow, columns, k, accumulate, rows), strides in bytes. With A in tiles `aRow` is
- * the distance of tiles for each row of them, and `aColumn` means nothing.
+ * One panel of C: (a, aRow, panel, c, cRow, columns, k, accumulate, rows), strides in bytes. With A in tiles `aRow` is the distance of
+ * tiles for each row of them.
  */
-function writeColumn(code: Code, layout: Layout, tall: ReadonlyMap<number, FunctionIndex>): void {
-  const [a, aRow, aColumn, panel, c, cRow, columns, k, accumulate, rows] = ten(code);
+function writeColumn(code: Code, tall: ReadonlyMap<number, FunctionIndex>): void {
+  const { a, aRow, panel, c, cRow, columns, k, accumulate, rows } = given(
+    code,
+    "a",
+    "aRow",
+    "panel",
+    "c",
+    "cRow",
+    "columns",
+    "k",
+    "accumulate",
+    "rows",
+  );
   eachHeight(code, rows, (height, count) => {
-    code.get(a);
-    if (layout === "rows") code.get(aRow).get(aColumn);
-    else code.i32(4).i32(4 * height);
-    code.get(aRow).i32(height).do("i32.mul").get(panel).i32(0).get(c).get(cRow).get(columns).get(k).get(accumulate);
-    code.get(count).call(tall.get(height)!);
+    code.get(a).get(aRow).get(aRow).i32(height).do("i32.mul");
+    code.get(panel).i32(0).get(c).get(cRow).get(columns).get(k).get(accumulate).get(count).call(tall.get(height)!);
     for (const [pointer, step] of [
       [a, aRow],
       [c, cRow],
@@ -100,14 +117,25 @@ function eachHeight(code: Code, rows: Local, body: (height: number, count: Local
   });
 }
 
-/** (a, aRow, aColumn, packed, c, cRow, m, n, k, accumulate): see kernels.ts. */
+/** (a, aRow, packed, c, cRow, m, n, k, accumulate): see kernels.ts. */
 function writeGemm(
   code: Code,
   column: FunctionIndex,
   wide: readonly (TileShape & { readonly tiles: FunctionIndex })[],
 ): void {
-  const [a, aRow, aColumn, packed, c, cRow, m, n, k, accumulate] = ten(code);
-  toBytes(code, aRow, aColumn, cRow);
+  const { a, aRow, packed, c, cRow, m, n, k, accumulate } = given(
+    code,
+    "a",
+    "aRow",
+    "packed",
+    "c",
+    "cRow",
+    "m",
+    "n",
+    "k",
+    "accumulate",
+  );
+  toBytes(code, aRow, cRow);
   const panelStride = code.local(i32);
   code.get(k).i32(panelBytes).do("i32.mul").set(panelStride);
   const { aBlock, cBlock, panel, cPanel, columns, rest } = locals(
@@ -133,14 +161,14 @@ function writeGemm(
           code.get(rows).i32(few).do("i32.eq");
           code.if(() =>
             whileAtLeast(code, columns, panels * panelWidth, () => {
-              code.get(aBlock).get(aRow).get(aColumn).i32(0).get(panel).get(panelStride).get(cPanel).get(cRow);
+              code.get(aBlock).get(aRow).i32(0).get(panel).get(panelStride).get(cPanel).get(cRow);
               code.get(columns).get(depth).get(accumulate).i32(1).call(tiles);
               nextPanels(panels);
             }),
           );
         }
         whileAtLeast(code, columns, 1, () => {
-          code.get(aBlock).get(aRow).get(aColumn).get(panel).get(cPanel).get(cRow);
+          code.get(aBlock).get(aRow).get(panel).get(cPanel).get(cRow);
           code.get(columns).get(depth).get(accumulate).get(rows).call(column);
           nextPanels(1);
         });
@@ -151,7 +179,7 @@ function writeGemm(
           code.get(pointer).get(stride).get(rows).do("i32.mul", "i32.add").set(pointer);
       }),
     );
-    code.get(a).get(aColumn).get(depth).do("i32.mul", "i32.add").set(a);
+    code.get(a).get(depth).i32(2).do("i32.shl", "i32.add").set(a);
     code.get(packed).get(depth).i32(panelBytes).do("i32.mul", "i32.add").set(packed);
     code.i32(1).set(accumulate);
   });
@@ -200,37 +228,67 @@ interface OuterParts {
   readonly column: FunctionIndex;
 }
 
-/** (a, aRow, b, bRow, c, cRow, m, n, rows, scratch): see kernels.ts. */
+/**
+ * (a, aRow, b, bRow, c, cRow, m, n, rows, scratch): see kernels.ts. The panels of a block of B are packed by the first block of rows of C
+ * and kept for the others; behind them in the scratch lie the tiles of A of one such block.
+ */
 function writeOuter(code: Code, { pack, packTiles, column }: OuterParts): void {
-  const [a, aRow, b, bRow, c, cRow, m, n, rows, scratch] = ten(code);
-  const { accumulate, panel, aBlock, cBlock, bPanel, cPanel } = locals(
+  const { a, aRow, b, bRow, c, cRow, m, n, rows, scratch } = given(
+    code,
+    "a",
+    "aRow",
+    "b",
+    "bRow",
+    "c",
+    "cRow",
+    "m",
+    "n",
+    "rows",
+    "scratch",
+  );
+  const { accumulate, packed, panel, tiles, aBlock, cBlock, bPanel, cPanel } = locals(
     code,
     "accumulate",
+    "packed",
     "panel",
+    "tiles",
     "aBlock",
     "cBlock",
     "bPanel",
     "cPanel",
   );
-  const { columns, rest, aRowBytes, depthBytes } = locals(code, "columns", "rest", "aRowBytes", "depthBytes");
+  const { columns, rest, aRowBytes, panelSize } = locals(code, "columns", "rest", "aRowBytes", "panelSize");
   code.get(aRow).i32(2).do("i32.shl").set(aRowBytes);
   toBytes(code, cRow);
   // With no rows at all the sum is 0: one block of depth 0 writes it.
   code.i32(0).set(accumulate);
-  blocks(code, rows, blockDepth, blockDepth, (depth) => {
-    code.get(depth).i32(2).do("i32.shl").set(depthBytes);
-    code.get(a).set(aBlock).get(c).set(cBlock).get(m).set(rest);
+  blocks(code, rows, sumDepth, longestSumDepth, (depth) => {
+    code.get(depth).i32(panelBytes).do("i32.mul").set(panelSize);
+    code
+      .get(n)
+      .i32(panelWidth - 1)
+      .do("i32.add")
+      .i32(Math.log2(panelWidth))
+      .do("i32.shr_u");
+    code.get(panelSize).do("i32.mul").get(scratch).do("i32.add").set(tiles);
+    code.get(a).set(aBlock).get(c).set(cBlock).get(m).set(rest).i32(0).set(packed);
     blocks(code, rest, blockRows, longestRows, (height) => {
-      code.get(aBlock).get(aRowBytes).get(scratch).get(depth).get(height).call(packTiles);
-      code.get(scratch).get(height).get(depthBytes).do("i32.mul", "i32.add").set(panel);
-      code.get(b).set(bPanel).get(cBlock).set(cPanel).get(n).set(columns);
+      code.get(aBlock).get(aRowBytes).get(tiles).get(depth).get(height).call(packTiles);
+      code.get(scratch).set(panel).get(b).set(bPanel).get(cBlock).set(cPanel).get(n).set(columns);
       whileAtLeast(code, columns, 1, () => {
-        code.get(bPanel).get(bRow).i32(1).get(panel).get(depth);
-        least(code, columns, panelWidth).call(pack);
-        code.get(scratch).get(depthBytes).i32(0).get(panel).get(cPanel).get(cRow);
+        code
+          .get(packed)
+          .do("i32.eqz")
+          .if(() => {
+            code.get(bPanel).get(bRow).i32(1).get(panel).get(depth);
+            least(code, columns, panelWidth).call(pack);
+          });
+        code.get(tiles).get(depth).i32(2).do("i32.shl").get(panel).get(cPanel).get(cRow);
         code.get(columns).get(depth).get(accumulate).get(height).call(column);
+        code.get(panel).get(panelSize).do("i32.add").set(panel);
         code.advance(bPanel, panelBytes).advance(cPanel, panelBytes).advance(columns, -panelWidth);
       });
+      code.i32(1).set(packed);
       code.get(aBlock).get(height).i32(2).do("i32.shl", "i32.add").set(aBlock);
       code.get(cBlock).get(cRow).get(height).do("i32.mul", "i32.add").set(cBlock);
     });
@@ -238,7 +296,7 @@ function writeOuter(code: Code, { pack, packTiles, column }: OuterParts): void {
       [a, aRow],
       [b, bRow],
     ] as const)
-      code.get(pointer).get(stride).get(depthBytes).do("i32.mul", "i32.add").set(pointer);
+      code.get(pointer).get(stride).get(depth).i32(2).do("i32.shl", "i32.mul", "i32.add").set(pointer);
     code.i32(1).set(accumulate);
   });
 }
@@ -282,10 +340,9 @@ export function parameters(count: number): readonly (typeof i32)[] {
   return Array.from({ length: count }, () => i32);
 }
 
-type Ten = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
-
-function ten(code: Code): Ten {
-  return Array.from({ length: 10 }, (_, i) => code.parameter(i)) as Ten;
+/** The parameters of a function by name, in their order. */
+function given<Name extends string>(code: Code, ...names: readonly Name[]): Readonly<Record<Name, Local>> {
+  return Object.fromEntries(names.map((name, i) => [name, code.parameter(i)])) as Record<Name, Local>; // The keys are these names.
 }
 
 function locals<Name extends string>(code: Code, ...names: readonly Name[]): Readonly<Record<Name, Local>> {

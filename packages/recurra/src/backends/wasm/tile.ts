@@ -7,7 +7,10 @@ export type Arithmetic = "plain" | "relaxed";
 export const panelWidth = 8;
 export const panelBytes = panelWidth * 4;
 
-export const tileParameters = 12;
+export const tileParameters = 11;
+
+/** How A lies: as the caller has it, or tile behind tile, the rows of a tile interleaved. */
+export type Layout = "rows" | "tiles";
 
 export interface TileShape {
   readonly rows: number;
@@ -15,53 +18,69 @@ export interface TileShape {
   readonly panels: number;
 }
 
+/** Steps along k at a time: their addresses are immediates, so that pointers move once for all of them. */
+const unrolled = 4;
+
 /**
- * A column of tiles, one under the other: (a, aRow, aColumn, aTile, panel, panelStride, c, cRow, columns, k, accumulate,
- * tiles),
- * strides in bytes. Two vectors of B and one broadcast element of A at a time feed 2·rows·panels multiply-adds.
+ * A column of tiles, one under the other: (a, aRow, aTile, panel, panelStride, c, cRow, columns, k, accumulate, tiles), strides in
+ * bytes; in the layout "tiles" `aRow` means nothing. Two vectors of B and one broadcast element of A at a time feed 2·rows·panels
+ * multiply-adds.
  */
-export function writeTiles(code: Code, { rows, panels }: TileShape, arithmetic: Arithmetic): void {
-  const [a, aRow, aColumn, aTile, panel, panelStride, c, cRow, columns, k, accumulate, tiles] = Array.from(
+export function writeTiles(code: Code, { rows, panels }: TileShape, layout: Layout, arithmetic: Arithmetic): void {
+  const [a, aRow, aTile, panel, panelStride, c, cRow, columns, k, accumulate, tiles] = Array.from(
     { length: tileParameters },
     (_, i) => code.parameter(i),
-  ) as [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
+  ) as [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
   const vectors = 2 * panels;
   const sums = grid(rows, vectors, () => code.local(v128));
   const b = Array.from({ length: vectors }, () => code.local(v128));
   const splat = code.local(v128);
-  const aPointers = Array.from({ length: rows }, () => code.local(i32));
+  const aPointers = Array.from({ length: layout === "rows" ? rows : 1 }, () => code.local(i32));
   const bPointers = Array.from({ length: panels }, () => code.local(i32));
-  const [pairs, odd] = [code.local(i32), code.local(i32)];
+  const [many, rest] = [code.local(i32), code.local(i32)];
+  /** Bytes from one step along k to the next. */
+  const aStep = layout === "rows" ? 4 : 4 * rows;
 
-  const multiplyStep = (step: number) => {
-    b.forEach((value, j) => {
-      code
-        .get(bPointers[j >> 1]!)
-        .vectorLoad("full", step * panelBytes + (j & 1) * 16)
-        .set(value);
-    });
-    aPointers.forEach((pointer, i) => {
-      code.get(pointer).vectorLoad("splat", 0).set(splat);
-      sums[i]!.forEach((sum, j) => {
-        if (arithmetic === "relaxed") code.get(splat).get(b[j]!).get(sum).do("f32x4.relaxed_madd").set(sum);
-        else code.get(splat).get(b[j]!).do("f32x4.mul").get(sum).do("f32x4.add").set(sum);
+  const multiplySteps = (count: number) => {
+    for (let step = 0; step < count; step++) {
+      b.forEach((value, j) => {
+        code
+          .get(bPointers[j >> 1]!)
+          .vectorLoad("full", step * panelBytes + (j & 1) * 16)
+          .set(value);
       });
-    });
-    for (const pointer of aPointers) code.get(pointer).get(aColumn).do("i32.add").set(pointer);
+      sums.forEach((row, i) => {
+        const [pointer, offset] = layout === "rows" ? [aPointers[i]!, 0] : [aPointers[0]!, 4 * i];
+        code
+          .get(pointer)
+          .vectorLoad("splat", step * aStep + offset)
+          .set(splat);
+        row.forEach((sum, j) => {
+          if (arithmetic === "relaxed") code.get(splat).get(b[j]!).get(sum).do("f32x4.relaxed_madd").set(sum);
+          else code.get(splat).get(b[j]!).do("f32x4.mul").get(sum).do("f32x4.add").set(sum);
+        });
+      });
+    }
+    for (const pointer of aPointers) code.advance(pointer, count * aStep);
+    for (const pointer of bPointers) code.advance(pointer, count * panelBytes);
   };
 
   code.times(tiles, () => {
     stride(code, a, aRow, aPointers);
     stride(code, panel, panelStride, bPointers);
     for (const row of sums) for (const sum of row) code.f32x4(0).set(sum);
-    code.get(k).i32(1).do("i32.shr_u").set(pairs);
-    code.times(pairs, () => {
-      multiplyStep(0);
-      multiplyStep(1);
-      for (const pointer of bPointers) code.advance(pointer, 2 * panelBytes);
-    });
-    code.get(k).i32(1).do("i32.and").set(odd);
-    code.times(odd, () => multiplyStep(0));
+    code
+      .get(k)
+      .i32(Math.log2(unrolled))
+      .do("i32.shr_u")
+      .set(many)
+      .times(many, () => multiplySteps(unrolled));
+    code
+      .get(k)
+      .i32(unrolled - 1)
+      .do("i32.and")
+      .set(rest)
+      .times(rest, () => multiplySteps(1));
     writeSums(code, sums, { c, cRow, columns, accumulate });
     code.get(a).get(aTile).do("i32.add").set(a);
     code.get(c).get(cRow).i32(rows).do("i32.mul", "i32.add").set(c);
