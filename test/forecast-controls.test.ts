@@ -77,7 +77,7 @@ describe("a control of training", async () => {
     expect(again.predict(table)).toEqual(forecaster.predict(table));
     // At this rate the loss soon gets no better for two epochs.
     const losses = async (options: Partial<ForecastOptions>) => {
-      const restless = { learningRate: 1, epochs: 8, patience: 8, average: "none" } as const;
+      const restless = { learningRate: 1, epochs: 16, patience: 16, average: "none" } as const;
       const given: number[] = [];
       for await (const event of trainForecaster(table, { ...small, ...restless, ...options }))
         if (event.event === "epoch") given.push(event.loss);
