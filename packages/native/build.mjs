@@ -1,4 +1,4 @@
-/** Compiles native.c with one call of the C compiler. Without one, recurra runs on WebAssembly: this script never fails. */
+/** Compiles native.c, which includes the other sources, with one call of the C compiler. Without one, recurra runs on WebAssembly: this script never fails. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "native.c");
+const included = ["machineCode.h", "assembler.h"].map((name) => join(here, name));
 const folder = join(here, "build");
 const binary = join(folder, "recurra_native.node");
 const stamp = join(folder, "built-from");
@@ -25,7 +26,8 @@ function build() {
   if (process.platform === "darwin") options.push("-undefined", "dynamic_lookup");
   const asked = process.env.CC === undefined || process.env.CC === "" ? [] : [process.env.CC];
   const compilers = [...asked, "cc", "gcc", "clang"];
-  const identity = [readFileSync(source), readFileSync(fileURLToPath(import.meta.url)), options.join(" "), ...asked];
+  const sources = [source, ...included, fileURLToPath(import.meta.url)];
+  const identity = [...sources.map((file) => readFileSync(file)), options.join(" "), ...asked];
   const version = createHash("sha256")
     .update(identity.join("\n"))
     .update(`${process.platform} ${process.arch}`)

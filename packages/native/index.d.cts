@@ -57,6 +57,8 @@ export interface Kernels {
    * first row in the whole batch, the position of each enclosing scan.
    */
   readonly runLoop: (handle: number, ...sizesBasesAndSteps: number[]) => void;
+  /** Whether the loop of this handle runs as machine code; else it is interpreted. */
+  readonly isCompiled: (handle: number) => boolean;
   readonly clearLoops: () => void;
   /** After the memory has grown. */
   readonly rebind: () => void;
@@ -71,6 +73,10 @@ export interface Native {
   readonly selected: () => InstructionSet;
   /** Floats in a vector of the selected set. With 4, loops gain nothing over WebAssembly. */
   readonly lanes: () => number;
+  /** Whether loops that are defined now become machine code; else they are interpreted. */
+  readonly compilesLoops: () => boolean;
+  /** For tests: whether loops that are defined from now on become machine code, where that is possible. True at first. */
+  readonly compileLoops: (wanted: boolean) => void;
   /** For tests: all bindings of the process use this set from now on. Matrices must be packed again. */
   readonly select: (set: InstructionSet) => void;
   /** Multiply-adds in registers; returns how many floating-point operations that were. For benchmarks. */

@@ -36,6 +36,10 @@
 
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b) JOIN2(a, b)
+#if defined(X86) && defined(__linux__)
+#define COMPILES 1
+#endif
+
 #define ALWAYS static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 24")
 
@@ -322,6 +326,7 @@ typedef struct {
   Op *op;
   Result *store, *reduction;
   float *constants; /* a vector for each op */
+  struct MachineCode *code; /* NULL: interpreted */
 } Loop;
 
 typedef struct {
@@ -354,8 +359,15 @@ static int64_t evaluate(const Size *size, const int32_t *sizes) {
   return value;
 }
 
+#ifdef COMPILES
+#include "machineCode.h"
+#endif
+
 static void freeLoop(Loop *loop) {
   if (loop == NULL) return;
+#ifdef COMPILES
+  freeMachineCode(loop->code);
+#endif
   free(loop->pointer);
   free(loop->op);
   free(loop->store);
@@ -442,6 +454,17 @@ static void assignSlots(Loop *loop) {
   }
   free(last);
   free(free_);
+}
+
+static int compilesWhereItCan = 1;
+
+/* Whether loops become machine code: with AVX-512, where the system lets a process run what it has written. */
+static int compiles(void) {
+#ifdef COMPILES
+  return compilesWhereItCan && active->lanes == 16 && mayCompile();
+#else
+  return 0;
+#endif
 }
 
 static Loop *readLoop(const int32_t *words, size_t length) {
@@ -540,10 +563,30 @@ static Loop *readLoop(const int32_t *words, size_t length) {
     freeLoop(loop);
     return NULL;
   }
+#ifdef COMPILES
+  if (compiles()) loop->code = compileLoop(loop); /* before sums move: where the pages are refused, the rest is needed too */
+#endif
   foldSums(loop);
   assignSlots(loop);
   return loop;
 }
+
+#ifdef COMPILES
+/* What the code reads of the sizes of a run. */
+static void prepareCode(Loop *loop) {
+  char *frame = loop->code->frame;
+  const int64_t columns = loop->dims >= 1 ? loop->sizeNow[loop->dims - 1] : 1, rest = columns % 16;
+  int64_t *strides = (int64_t *)(frame + loop->code->stridesAt);
+  *(int64_t *)(frame + rowsAt) = loop->dims >= 2 ? loop->sizeNow[loop->dims - 2] : 1;
+  *(int64_t *)(frame + wholeAt) = (columns - rest) * 4;
+  *(int64_t *)(frame + pairsAt) = columns / 32 * 128;
+  *(int64_t *)(frame + restFoursAt) = rest / 4 * 16;
+  *(int32_t *)(frame + restAt) = (int32_t)rest;
+  *(int32_t *)(frame + singlesAt) = (int32_t)(rest % 4);
+  *(int32_t *)(frame + restMaskAt) = (1 << rest) - 1;
+  for (int p = 0; p < loop->pointers; p++) strides[p] = loop->dims >= 2 ? loop->pointer[p].dimsNow[loop->dims - 2] * 4 : 0;
+}
+#endif
 
 /* Strides and extents for the sizes of a run; they are kept for the next. */
 static int prepare(Loop *loop, const int32_t *sizes) {
@@ -564,6 +607,9 @@ static int prepare(Loop *loop, const int32_t *sizes) {
     }
     for (int t = 0; t < loop->steps; t++) pointer->stepsNow[t] = evaluate(&pointer->steps[t], sizes);
   }
+#ifdef COMPILES
+  if (loop->code != NULL) prepareCode(loop);
+#endif
   for (int i = 0; i < loop->ops; i++)
     if (loop->op[i].kind == literalOp) active->loops->fill(loop->constants + i * widestLanes, loop->op[i].value);
   return 1;
@@ -766,6 +812,25 @@ static void finishEmpty(Loop *loop, const Run *run, int64_t rows) {
   }
 }
 
+#ifdef COMPILES
+static void runCode(Loop *loop, const Run *run, const int64_t *outer) {
+  const struct MachineCode *code = loop->code;
+  char **pointers = (char **)(code->frame + pointersAt);
+  uint32_t *counters = (uint32_t *)(code->frame + code->countersAt);
+  for (int p = 0; p < loop->pointers; p++) pointers[p] = run->base + loop->pointer[p].offset * 4;
+  for (int i = 0; i < code->counters; i++) {
+    const Counter *counter = &code->counter[i];
+    const int dim = counter->dim;
+    uint32_t position = 0;
+    if (dim <= -2) position = (uint32_t)run->steps[-2 - dim];
+    else if (dim >= 0 && dim < loop->dims - 2) position = (uint32_t)outer[dim];
+    if (dim >= 0 && dim == loop->batch) position += (uint32_t)run->firstRow;
+    counters[i] = (position + counter->plus) * counter->scale;
+  }
+  code->run(code->frame);
+}
+#endif
+
 static void runSlice(Loop *loop, const Run *run, int64_t *outer) {
   const int64_t columns = loop->dims >= 1 ? loop->sizeNow[loop->dims - 1] : 1;
   const int64_t rows = loop->dims >= 2 ? loop->sizeNow[loop->dims - 2] : 1;
@@ -773,6 +838,12 @@ static void runSlice(Loop *loop, const Run *run, int64_t *outer) {
     finishEmpty(loop, run, rows);
     return;
   }
+#ifdef COMPILES
+  if (loop->code != NULL) {
+    runCode(loop, run, outer);
+    return;
+  }
+#endif
   const int64_t parts = (columns + tileLimit - 1) / tileLimit;
   const int64_t wide = parts == 1 ? columns : least(tileLimit, roundUp((columns + parts - 1) / parts, widestLanes));
   const int64_t tall = parts == 1 ? tileLimit / roundUp(columns, widestLanes) : 1;
@@ -808,6 +879,10 @@ static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes) {
     if (op->kind == loadOp && !empty && !inside(run, &loop->pointer[op->which], op->address)) return outside;
     if (op->kind == stepOp) active->loops->fill(loop->constants + i * widestLanes, (float)run->steps[op->which]);
   }
+#ifdef COMPILES
+  if (loop->code != NULL)
+    for (int t = 0; t < loop->steps; t++) ((float *)(loop->code->frame + loop->code->stepsAt))[t] = (float)run->steps[t];
+#endif
   for (int i = 0; i < loop->stores; i++)
     if (!empty && !inside(run, &loop->pointer[loop->store[i].pointer], loop->store[i].address)) return outside;
   for (int i = 0; i < loop->reductions; i++)
@@ -843,6 +918,10 @@ typedef struct {
   float *scratch; /* of loops */
   Loop **loops;
   int loopCount, loopLimit, slotLimit;
+#ifdef COMPILES
+  Pages *pages; /* the code of the first `sealed` loops */
+  int sealed;
+#endif
   int users;
 } Binding;
 
@@ -955,6 +1034,11 @@ static void clearLoops(Binding *binding) {
   for (int i = 0; i < binding->loopCount; i++) freeLoop(binding->loops[i]);
   free(binding->loops);
   free(binding->scratch);
+#ifdef COMPILES
+  freePages(binding->pages);
+  binding->pages = NULL;
+  binding->sealed = 0;
+#endif
   binding->loops = NULL;
   binding->scratch = NULL;
   binding->loopCount = binding->loopLimit = binding->slotLimit = 0;
@@ -999,6 +1083,29 @@ static napi_value callDefineLoop(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* Before a loop runs: all that were defined since the last time get their pages together. */
+static void sealLoops(Binding *binding) {
+#ifdef COMPILES
+  if (binding->sealed == binding->loopCount) return;
+  seal(binding->loops + binding->sealed, binding->loopCount - binding->sealed, &binding->pages);
+  binding->sealed = binding->loopCount;
+#else
+  (void)binding;
+#endif
+}
+
+/* isCompiled(handle): whether the loop runs as machine code. */
+static napi_value callIsCompiled(napi_env env, napi_callback_info info) {
+  int32_t handle;
+  napi_value result;
+  Binding *binding = arguments(env, info, 1, &handle);
+  if (binding == NULL) return NULL;
+  if (handle < 0 || handle >= binding->loopCount) return fail(env, "@recurra/native: no such loop");
+  sealLoops(binding);
+  napi_get_boolean(env, binding->loops[handle]->code != NULL, &result);
+  return result;
+}
+
 /* runLoop(handle, size of each axis …, bases …, first row, each enclosing step …) */
 static napi_value callRunLoop(napi_env env, napi_callback_info info) {
   napi_value given[mostArguments];
@@ -1010,6 +1117,7 @@ static napi_value callRunLoop(napi_env env, napi_callback_info info) {
   if (count > mostArguments) count = mostArguments;
   for (size_t i = 0; i < count; i++) napi_get_value_int32(env, given[i], &v[i]);
   if (v[0] < 0 || v[0] >= binding->loopCount) return fail(env, "@recurra/native: no such loop");
+  sealLoops(binding);
   Loop *loop = binding->loops[v[0]];
   const int32_t *bases = v + 1 + loop->axes, *firstRow = bases + loop->bases, *steps = firstRow + 1;
   if ((int)count < 2 + loop->axes + loop->bases + loop->steps) return fail(env, "@recurra/native: runLoop lacks arguments");
@@ -1081,6 +1189,7 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"rebind", callRebind},
       {"defineLoop", callDefineLoop},
       {"runLoop", callRunLoop},
+      {"isCompiled", callIsCompiled},
       {"clearLoops", callClearLoops},
   };
   napi_value view, result;
@@ -1135,6 +1244,25 @@ static napi_value callSelected(napi_env env, napi_callback_info info) {
   return text(env, active->name);
 }
 
+/* compileLoops(whether): loops defined from now on become machine code where they can, as they do at first, or are interpreted. */
+static napi_value callCompileLoops(napi_env env, napi_callback_info info) {
+  napi_value given;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &given, NULL, NULL);
+  bool wanted;
+  if (napi_get_value_bool(env, given, &wanted) != napi_ok) return fail(env, "@recurra/native: compileLoops takes a boolean");
+  compilesWhereItCan = wanted;
+  return NULL;
+}
+
+/* compilesLoops(): whether loops that are defined now become machine code. */
+static napi_value callCompilesLoops(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value result;
+  napi_get_boolean(env, compiles(), &result);
+  return result;
+}
+
 /* lanes(): floats in a vector of the instruction set that runs. */
 static napi_value callLanes(napi_env env, napi_callback_info info) {
   (void)info;
@@ -1161,6 +1289,7 @@ NAPI_MODULE_INIT() {
   } functions[] = {
       {"bind", callBind},     {"select", callSelect},       {"selected", callSelected},
       {"peak", callPeak},     {"lanes", callLanes},
+      {"compileLoops", callCompileLoops}, {"compilesLoops", callCompilesLoops},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

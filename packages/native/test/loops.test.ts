@@ -10,7 +10,6 @@ import { lower } from "../../recurra/src/backends/wasm/lower.ts";
 import { evaluate, planMemory } from "../../recurra/src/backends/wasm/memory.ts";
 import type { Access, BufferId, Command, Loop, LoopOp, Plan } from "../../recurra/src/backends/wasm/plan.ts";
 import { size } from "../../recurra/src/backends/wasm/plan.ts";
-import { createRandom } from "../../recurra/src/base/random.ts";
 import type { AxisSizes } from "../../recurra/src/base/shapes.ts";
 import { gru } from "../../recurra/src/cells/gru.ts";
 import { lstm } from "../../recurra/src/cells/lstm.ts";
@@ -19,10 +18,8 @@ import type { BinaryKind, Node, Program, UnaryKind } from "../../recurra/src/ir/
 import { recurrent } from "../../recurra/src/layers/recurrent.ts";
 import { mul, sumAll } from "../../recurra/src/trace/operations.ts";
 import { sequenceType } from "../../recurra/src/trace/tensor.ts";
-import * as loader from "../index.cjs";
-
-const native = loader.load();
-const sets = native?.instructionSets ?? [];
+import { whyNot } from "../index.cjs";
+import { fill, firstDifference, native, numbers, ways } from "./memories.ts";
 
 interface Found {
   readonly loop: Loop;
@@ -37,52 +34,6 @@ function loopsOf(commands: readonly Command[], steps: readonly string[] = []): F
         ? [{ loop: command, steps }]
         : [],
   );
-}
-
-const special = [
-  Number.NaN,
-  Infinity,
-  -Infinity,
-  -0,
-  0,
-  1e-40,
-  -1e-40,
-  3e38,
-  -3e38,
-  89.5,
-  -104,
-  1e9,
-  -7e12,
-  0.5,
-  1,
-  2,
-  -1,
-];
-
-/** Numbers around 0, small whole ones (steps, lengths, seeds) and, for odd seeds, all the difficult ones; again and again. */
-function numbers(seed: number): Float32Array {
-  const random = createRandom(seed);
-  return Float32Array.from({ length: 9973 }, () => {
-    const kind = random.uniform();
-    if (seed % 2 === 1 && kind < 0.15) return special[random.integer(special.length)]!;
-    return kind < 0.3 ? random.integer(9) : 2 * random.normal();
-  });
-}
-
-function fill(memory: WebAssembly.Memory, contents: Float32Array): void {
-  const floats = new Float32Array(memory.buffer);
-  for (let at = 0; at < floats.length; at += contents.length)
-    floats.set(contents.subarray(0, Math.min(contents.length, floats.length - at)), at);
-}
-
-/** The first float whose bits differ; NaN is NaN: WebAssembly leaves open which. −1 when there is none. */
-function firstDifference(a: WebAssembly.Memory, b: WebAssembly.Memory): number {
-  const [x, y] = [new Int32Array(a.buffer), new Int32Array(b.buffer)];
-  const [xs, ys] = [new Float32Array(a.buffer), new Float32Array(b.buffer)];
-  for (let i = 0; i < x.length; i++) {
-    if (x[i] !== y[i] && !(Number.isNaN(xs[i]) && Number.isNaN(ys[i]))) return i;
-  }
-  return -1;
 }
 
 interface Comparison {
@@ -226,126 +177,123 @@ function everyOp(count: number): Plan {
   return { buffers, commands: [loop], inputs: {}, params: {}, outputs: {} };
 }
 
-describe.skipIf(native === undefined)(
-  `native loops${native === undefined ? ` (skipped: ${loader.whyNot()})` : ""}`,
-  () => {
-    describe.each(sets)("with %s", (set) => {
-      it.each([1, 2, 7, 16, 31, 511, 513, 5000])(
-        "give the bits of WebAssembly for every op over %i elements",
-        (count) => {
-          native!.select(set);
-          const plan = everyOp(count);
-          for (let seed = 0; seed < 6; seed += 2) expect(compareLoops(plan, {}, seed, set).compared).toBe(2);
-        },
-      );
+describe.skipIf(native === undefined)(`native loops${native === undefined ? ` (skipped: ${whyNot()})` : ""}`, () => {
+  describe.each(ways)("with $name", ({ name, use }) => {
+    it.each([1, 2, 7, 16, 31, 511, 513, 5000])(
+      "give the bits of WebAssembly for every op over %i elements",
+      (count) => {
+        use();
+        const plan = everyOp(count);
+        for (let seed = 0; seed < 6; seed += 2) expect(compareLoops(plan, {}, seed, name).compared).toBe(2);
+      },
+    );
 
-      it("give the bits of WebAssembly for the unary ops over the whole range of floats", () => {
-        native!.select(set);
-        const count = 1 << 17;
-        const access = (id: number): Access => ({
-          buffer: id as Access["buffer"],
-          offset: 0,
-          start: size(0),
-          strides: { "#1": size(1) },
-        });
-        for (const op of unaries) {
-          const loop: Loop = {
-            kind: "loop",
-            dims: [{ name: "#1", size: size(count) }],
-            ops: [
-              { kind: "load", access: access(0) },
-              { kind: "unary", op, x: 0 },
-            ],
-            stores: [{ value: 1, access: access(1) }],
-            reductions: [],
-          };
-          const memories = [0, 1].map(() => new WebAssembly.Memory({ initial: 17 }));
-          const input = Int32Array.from({ length: count }, (_, i) => Math.imul(i, 0x8003) ^ (i << 15));
-          for (const memory of memories) new Int32Array(memory.buffer, 0, count).set(input);
-          const addressOf = (buffer: number) => buffer * count * 4;
-          const module = new ModuleAssembler();
-          const context: EmitContext = {
-            module,
-            addressOf,
-            baseOf: () => undefined,
-            sizeGlobal: () => 0,
-            firstRow: module.global(),
-          };
-          module.function("loop", [], (code) => emitLoop(code, context, loop, new Map()));
-          const env = { memory: memories[0]! };
-          const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env });
-          (instance.exports.loop as () => void)(); // The module exports this one function.
-          const bound = native!.bind(memories[1]!);
-          bound.runLoop(
-            bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes: [], steps: [] })!),
-            0,
-            0,
-            0,
-          );
-          const wrong = firstDifference(memories[0]!, memories[1]!);
-          if (wrong >= 0) expect.fail(`${op}(${new Float32Array(memories[0]!.buffer)[wrong - count]})`);
-        }
+    it("give the bits of WebAssembly for the unary ops over the whole range of floats", () => {
+      use();
+      const count = 1 << 17;
+      const access = (id: number): Access => ({
+        buffer: id as Access["buffer"],
+        offset: 0,
+        start: size(0),
+        strides: { "#1": size(1) },
       });
+      for (const op of unaries) {
+        const loop: Loop = {
+          kind: "loop",
+          dims: [{ name: "#1", size: size(count) }],
+          ops: [
+            { kind: "load", access: access(0) },
+            { kind: "unary", op, x: 0 },
+          ],
+          stores: [{ value: 1, access: access(1) }],
+          reductions: [],
+        };
+        const memories = [0, 1].map(() => new WebAssembly.Memory({ initial: 17 }));
+        const input = Int32Array.from({ length: count }, (_, i) => Math.imul(i, 0x8003) ^ (i << 15));
+        for (const memory of memories) new Int32Array(memory.buffer, 0, count).set(input);
+        const addressOf = (buffer: number) => buffer * count * 4;
+        const module = new ModuleAssembler();
+        const context: EmitContext = {
+          module,
+          addressOf,
+          baseOf: () => undefined,
+          sizeGlobal: () => 0,
+          firstRow: module.global(),
+        };
+        module.function("loop", [], (code) => emitLoop(code, context, loop, new Map()));
+        const env = { memory: memories[0]! };
+        const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env });
+        (instance.exports.loop as () => void)(); // The module exports this one function.
+        const bound = native!.bind(memories[1]!);
+        bound.runLoop(
+          bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes: [], steps: [] })!),
+          0,
+          0,
+          0,
+        );
+        const wrong = firstDifference(memories[0]!, memories[1]!);
+        if (wrong >= 0) expect.fail(`${op}(${new Float32Array(memories[0]!.buffer)[wrong - count]})`);
+      }
+    });
 
-      it("give the bits of WebAssembly for every node kind, in every shape", () => {
-        native!.select(set);
-        let total = 0;
-        let left = 0;
-        const kinds = Object.keys(kindCases) as Node["kind"][]; // The table has exactly these keys.
-        kinds.forEach((kind, at) => {
-          for (const { write } of kindCases[kind]) {
-            for (const [i, n] of [1, 3, 17, 64].entries()) {
-              const plan = planOf(programOf((trace) => write(trace, n)));
-              const all: AxisSizes[] = [
-                { batch: 3, time: 4, steps: 3 },
-                { batch: 1, time: 1, steps: 1 },
-                { batch: 40, time: 2, steps: 5 },
-                { batch: 2, time: 0, steps: 0 },
-              ];
-              const counts = compareLoops(plan, all[(at + i) % all.length]!, at + 10 * i, set);
-              total += counts.compared;
-              left += counts.left;
-            }
+    it("give the bits of WebAssembly for every node kind, in every shape", () => {
+      use();
+      let total = 0;
+      let left = 0;
+      const kinds = Object.keys(kindCases) as Node["kind"][]; // The table has exactly these keys.
+      kinds.forEach((kind, at) => {
+        for (const { write } of kindCases[kind]) {
+          for (const [i, n] of [1, 3, 17, 64].entries()) {
+            const plan = planOf(programOf((trace) => write(trace, n)));
+            const all: AxisSizes[] = [
+              { batch: 3, time: 4, steps: 3 },
+              { batch: 1, time: 1, steps: 1 },
+              { batch: 40, time: 2, steps: 5 },
+              { batch: 2, time: 0, steps: 0 },
+            ];
+            const counts = compareLoops(plan, all[(at + i) % all.length]!, at + 10 * i, name);
+            total += counts.compared;
+            left += counts.left;
           }
-        });
-        expect(total).toBeGreaterThan(500);
-        expect(left).toBeLessThan(total / 20);
-      });
-
-      it.each([
-        [1, 1],
-        [5, 3],
-        [16, 1],
-        [16, 33],
-        [30, 7],
-        [64, 32],
-        [100, 4],
-        [300, 3],
-      ])("give the bits of WebAssembly for training steps of hidden size %i and batch %i", (hidden, batch) => {
-        native!.select(set);
-        for (const cell of [lstm, gru]) {
-          const { compared, left } = compareLoops(training(cell, hidden), { batch, time: 3 }, hidden, set);
-          expect(compared).toBeGreaterThan(10);
-          expect(left).toBe(0);
         }
       });
+      expect(total).toBeGreaterThan(500);
+      expect(left).toBeLessThan(total / 20);
     });
 
-    it("refuse programs that are not whole and addresses outside the memory", () => {
-      const bound = native!.bind(new WebAssembly.Memory({ initial: 1 }));
-      expect(() => bound.defineLoop(Int32Array.of(1, 0, 0))).toThrow("not a program of a loop");
-      expect(() => bound.runLoop(0)).toThrow("no such loop");
-      const program = encodeLoop(loopsOf(everyOp(5).commands)[0]!.loop, {
-        addressOf: (buffer) => 65536 - 8 * buffer,
-        baseOf: () => 0,
-        axes: [],
-        steps: [],
-      })!;
-      const handle = bound.defineLoop(program);
-      expect(() => bound.runLoop(handle, 0, 0, 0)).toThrow("reaches outside the memory");
-      expect(() => bound.defineLoop(program.slice(0, -1))).toThrow("not a program of a loop");
-      bound.clearLoops();
-      expect(() => bound.runLoop(handle, 0, 0, 0)).toThrow("no such loop");
+    it.each([
+      [1, 1],
+      [5, 3],
+      [16, 1],
+      [16, 33],
+      [30, 7],
+      [64, 32],
+      [100, 4],
+      [300, 3],
+    ])("give the bits of WebAssembly for training steps of hidden size %i and batch %i", (hidden, batch) => {
+      use();
+      for (const cell of [lstm, gru]) {
+        const { compared, left } = compareLoops(training(cell, hidden), { batch, time: 3 }, hidden, name);
+        expect(compared).toBeGreaterThan(10);
+        expect(left).toBe(0);
+      }
     });
-  },
-);
+  });
+
+  it("refuse programs that are not whole and addresses outside the memory", () => {
+    const bound = native!.bind(new WebAssembly.Memory({ initial: 1 }));
+    expect(() => bound.defineLoop(Int32Array.of(1, 0, 0))).toThrow("not a program of a loop");
+    expect(() => bound.runLoop(0)).toThrow("no such loop");
+    const program = encodeLoop(loopsOf(everyOp(5).commands)[0]!.loop, {
+      addressOf: (buffer) => 65536 - 8 * buffer,
+      baseOf: () => 0,
+      axes: [],
+      steps: [],
+    })!;
+    const handle = bound.defineLoop(program);
+    expect(() => bound.runLoop(handle, 0, 0, 0)).toThrow("reaches outside the memory");
+    expect(() => bound.defineLoop(program.slice(0, -1))).toThrow("not a program of a loop");
+    bound.clearLoops();
+    expect(() => bound.runLoop(handle, 0, 0, 0)).toThrow("no such loop");
+  });
+});

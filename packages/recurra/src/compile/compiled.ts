@@ -191,7 +191,7 @@ export class CompiledProgram {
     const { memory, kernels, native, pool, grow } = this.#around;
     this.#leavePool();
     grow(end);
-    const options = { shared: pool !== undefined, nativeLoops: native?.wide ?? false };
+    const options = { shared: pool !== undefined, nativeLoops: native?.loops };
     const { bytes, loops } = emitModule(this.placed.emitted, this.moduleAxes, options);
     this.#loops = loops;
     this.#moduleBytes = bytes.length;

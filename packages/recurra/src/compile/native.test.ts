@@ -9,7 +9,7 @@ const giving = (content: () => unknown): (() => NodeRequire) => {
 const failing = (message: string, code: string) => () => {
   throw Object.assign(new Error(message), { code });
 };
-const found = { bind: () => ({}), lanes: () => 16, selected: () => "avx512" };
+const found = { bind: () => ({}), lanes: () => 16, compilesLoops: () => true, selected: () => "avx512" };
 const rebuild = "run `npm rebuild @recurra/native` where a C compiler (cc, gcc or clang) is";
 
 describe("looking for native kernels", () => {
@@ -19,7 +19,7 @@ describe("looking for native kernels", () => {
       giving(() => ({ load: () => found, whyNot: () => undefined })),
     );
     expect(absence).toBeUndefined();
-    expect(native).toMatchObject({ path: "/there/index.cjs", instructionSet: "avx512", wide: true });
+    expect(native).toMatchObject({ path: "/there/index.cjs", instructionSet: "avx512", loops: "compiled" });
   });
 
   it.each([

@@ -1,4 +1,5 @@
 /** The native kernels of @recurra/native, where they are installed: looked for at run time, in Node only. */
+import type { NativeLoops } from "../backends/wasm/encodeLoop.ts";
 import type { Arithmetic } from "../backends/wasm/tile.ts";
 
 /** Kernels bound to one memory: functions of whole numbers that a WebAssembly module can import. */
@@ -23,8 +24,15 @@ export type TurnIn = (
   features: number,
 ) => void;
 
+interface LoadedKernels {
+  bind(memory: WebAssembly.Memory): BoundKernels;
+  lanes(): number;
+  compilesLoops(): boolean;
+  selected(): string;
+}
+
 interface NativePackage {
-  load(): { bind(memory: WebAssembly.Memory): BoundKernels; lanes(): number; selected(): string } | undefined;
+  load(): LoadedKernels | undefined;
   whyNot(): string | undefined;
 }
 
@@ -33,8 +41,8 @@ export interface NativeKernels {
   readonly path: string;
   /** "avx512", "avx2", "neon" or "portable". */
   readonly instructionSet: string;
-  /** Whether its vectors are wider than WebAssembly's, so that loops gain too. */
-  readonly wide: boolean;
+  /** How they run loops; undefined where their vectors are as narrow as WebAssembly's, so that loops gain nothing. */
+  readonly loops: NativeLoops | undefined;
   readonly bind: (memory: WebAssembly.Memory) => BoundKernels;
 }
 
@@ -99,8 +107,8 @@ export function findNative(env: NodeProcess["env"], makeRequire: () => NodeRequi
     const loaded = native.load();
     if (loaded === undefined) return absent("broken", `${packageName}: ${native.whyNot()}`, rebuild);
     const { bind } = loaded;
-    const kernels = { path, instructionSet: loaded.selected(), wide: loaded.lanes() > 4, bind };
-    return { native: kernels, absence: undefined };
+    const loops = loaded.compilesLoops() ? "compiled" : loaded.lanes() > 4 ? "interpreted" : undefined;
+    return { native: { path, instructionSet: loaded.selected(), loops, bind }, absence: undefined };
   } catch (cause) {
     if (isMissing(cause))
       return absent("not installed", `${packageName} is not installed`, `npm install ${packageName}`);

@@ -46,7 +46,7 @@ export class Stepper {
     const memory = createMemory(end, false);
     const native = strict ? undefined : nativeKernels();
     const arithmetic = strict ? "plain" : bestArithmetic();
-    const { bytes, loops } = emitModule(emitted, axes, { nativeLoops: native?.wide ?? false });
+    const { bytes, loops } = emitModule(emitted, axes, { nativeLoops: native?.loops });
     const imports = native === undefined ? {} : nativeImports(native.bind(memory), loops);
     const own = kernels(native === undefined ? arithmetic : undefined, false);
     const { programs } = instantiate(new WebAssembly.Module(bytes), memory, own, imports);

@@ -8,6 +8,7 @@ import { type Code, type FunctionIndex, i32, ModuleAssembler } from "./assembler
 import { type LoopPart, pushPartStart } from "./emitLoop.ts";
 import { emitRowMoves } from "./emitRowMoves.ts";
 import { cutAxes, emitScan, packedSizesOf, stepsOf } from "./emitScan.ts";
+import type { NativeLoops } from "./encodeLoop.ts";
 import { deepestNativeLoop, type Enclosing, i32s, LoopCalls, type NativeSite, SharedLoops } from "./loopCalls.ts";
 import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
 
@@ -34,8 +35,8 @@ interface Kernels {
 export interface EmitOptions {
   /** Whether the memory is shared between threads. */
   readonly shared?: boolean;
-  /** Whether the kernels run loops too: those that gain by it are encoded, and called from the size on that pays. */
-  readonly nativeLoops?: boolean;
+  /** How the kernels run loops, if they do: those that gain by it are encoded, and called from the size on that pays. */
+  readonly nativeLoops?: NativeLoops | undefined;
 }
 
 export interface EmittedModule {
@@ -47,7 +48,7 @@ export interface EmittedModule {
 export function emitModule(
   programs: readonly ProgramToEmit[],
   axes: readonly Axis[],
-  { shared: sharedMemory = false, nativeLoops = false }: EmitOptions = {},
+  { shared: sharedMemory = false, nativeLoops }: EmitOptions = {},
 ): EmittedModule {
   const module = new ModuleAssembler(sharedMemory);
   // Sizes that packed programs find in memory, behind those that every call is given.
@@ -60,7 +61,7 @@ export function emitModule(
     gemm: module.importFunction("kernels", "gemm", i32s(9)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
   };
-  const runLoop = Array.from({ length: nativeLoops ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
+  const runLoop = Array.from({ length: nativeLoops !== undefined ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
     module.importFunction("kernels", `runLoop${depth}`, i32s(1 + sizes.length + 3 + depth)),
   );
   const globals = new Map(sizes.map((axis) => [axis, module.global()]));
@@ -71,7 +72,7 @@ export function emitModule(
   );
   const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
   const shared = new SharedLoops(module);
-  const site: NativeSite = { runLoop, axes: sizes, arena, shard, programs: [] };
+  const site: NativeSite = { native: nativeLoops, runLoop, axes: sizes, arena, shard, programs: [] };
   for (const { name, plan, addresses, absolute } of programs) {
     const context: EmitContext = {
       module,

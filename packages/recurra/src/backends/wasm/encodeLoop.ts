@@ -9,6 +9,7 @@ import { isAheadAxis } from "./ahead.ts";
 import { collapse } from "./emitLoop.ts";
 import {
   type Access,
+  accessesOf,
   type BufferId,
   type Dim,
   equalSize,
@@ -33,6 +34,9 @@ export interface LoopSite {
   /** Whether the rows of the batch are sorted: their positions are then in memory, where the interpreter does not look. Default false. */
   readonly sorted?: boolean;
 }
+
+/** How the kernels run loops: as machine code of their own, or op by op over tiles. */
+export type NativeLoops = "compiled" | "interpreted";
 
 const version = 1;
 const bases = 2;
@@ -82,8 +86,8 @@ export function encodeLoop(
   if (axes.length + steps.length > most.arguments || new Set(steps).size < steps.length) return undefined;
   if (loads.some((load) => writes.some((write) => mayCollide(load, write, loop.dims)))) return undefined;
 
-  const inner = (access: Access): Size => (dims.length === 0 ? none : (access.strides[dims.at(-1)!.name] ?? none));
-  const fourLanes = accesses.every((access) => equalSize(inner(access), none) || equalSize(inner(access), unit));
+  const inner = (access: Access): Size => strideAlong(access, dims.at(-1));
+  const fourLanes = liesAlong(accesses, dims.at(-1));
   const encodeSize = (given: Size) => [
     given.coefficient,
     given.axes.length,
@@ -178,17 +182,49 @@ export function encodeLoop(
   ]);
 }
 
+function strideAlong(access: Access, dim: LoopDim | undefined): Size {
+  return dim === undefined ? none : (access.strides[dim.name] ?? none);
+}
+
+/** Whether every access goes along the dimension element by element, or stays where it is. */
+function liesAlong(accesses: readonly Access[], dim: LoopDim | undefined): boolean {
+  const strides = accesses.map((access) => strideAlong(access, dim));
+  return strides.every((stride) => equalSize(stride, none) || equalSize(stride, unit));
+}
+
+/** From how many elements on the kernels are faster than the WebAssembly function; infinity where they never are. */
+export function fewestElements(loop: Loop, native: NativeLoops): number {
+  // Machine code goes along rows.
+  const compiled = native === "compiled" && liesAlong(accessesOf(loop), loop.dims.at(-1));
+  return compiled ? fewestCompiled(loop) : fewestInterpreted(loop);
+}
+
+/**
+ * Measured with AVX-512 on one core, in nanoseconds: a call costs 150; then an elementary function saves 1.5 an element, any other
+ * op, store or reduction 0.01.
+ */
+function fewestCompiled(loop: Loop): number {
+  const { others, elementary } = countOps(loop);
+  return Math.ceil(150 / (1.5 * elementary + 0.01 * (others + loop.stores.length + loop.reductions.length)));
+}
+
+function countOps({ ops }: Loop): { readonly others: number; readonly elementary: number } {
+  const counted = ops.filter(({ kind }) => kind !== "literal" && kind !== "step");
+  const elementary = counted.filter(
+    (op) => op.kind === "random" || (op.kind === "unary" && elementaryFunctions.has(op.op)),
+  ).length;
+  return { others: counted.length - elementary, elementary };
+}
+
 /**
  * From how many elements on the native interpreter is faster than the WebAssembly function; infinity where it never is. Measured
  * with AVX-512 on one core, in nanoseconds: a call costs 110 and 10 for each op; then an elementary function 0.2 an element, any
  * other op 0.045, against 2.3 and 0.016 in WebAssembly, which keeps all values in registers. So it pays where there are
  * elementary functions: the forward step of an LSTM runs 5 times as fast, its backward step would take 3 times as long.
  */
-export function fewestElements(loop: Loop): number {
-  const ops = loop.ops.filter(({ kind }) => kind !== "literal" && kind !== "step").length;
-  const elementary = loop.ops.filter(
-    (op) => op.kind === "random" || (op.kind === "unary" && elementaryFunctions.has(op.op)),
-  ).length;
+function fewestInterpreted(loop: Loop): number {
+  const { others, elementary } = countOps(loop);
+  const ops = others + elementary;
   const gain = 2.1 * elementary - 0.03 * (ops + loop.stores.length + 8 * loop.reductions.length) - (10 * ops) / 1024;
   return gain > 0 ? Math.ceil((110 + 10 * ops) / gain) : Number.POSITIVE_INFINITY;
 }

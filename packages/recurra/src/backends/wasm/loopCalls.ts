@@ -8,7 +8,7 @@ import { type EmitContext, isSegments, pushBuffer, pushSize } from "./address.ts
 import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } from "./assembler.ts";
 import { emitLoop, type LoopPart } from "./emitLoop.ts";
 import { stepsOf } from "./emitScan.ts";
-import { encodeLoop, fewestElements } from "./encodeLoop.ts";
+import { encodeLoop, fewestElements, type NativeLoops } from "./encodeLoop.ts";
 import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp, size, times } from "./plan.ts";
 
 /** Steps of enclosing scans, at most, of the loops that the kernels run; a scan has up to two, see `stepsOf`. */
@@ -79,6 +79,8 @@ export interface Enclosing {
 
 /** What calling the native interpreter needs. */
 export interface NativeSite {
+  /** How the kernels run loops; undefined where they do not. */
+  readonly native: NativeLoops | undefined;
   /** `runLoop` by the number of enclosing scans; empty without native kernels. */
   readonly runLoop: readonly FunctionIndex[];
   readonly axes: readonly Axis[];
@@ -155,10 +157,10 @@ export class LoopCalls {
       loop.dims.reduce((product, dim) => times(product, dim.size), size(1)),
     );
     code
-      .i32(fewestElements(loop))
+      .i32(handle.fewest)
       .do("i32.ge_s")
       .if(() => {
-        code.i32(handle);
+        code.i32(handle.number);
         for (const axis of axes) code.getGlobal(context.sizeGlobal(axis));
         code.getGlobal(arena).getGlobal(shard).getGlobal(context.firstRow);
         steps();
@@ -173,14 +175,16 @@ export class LoopCalls {
   }
 
   /** The handle of a loop, which is encoded; undefined where it stays with WebAssembly. */
-  #handleOf(loop: Loop, steps: readonly Axis[]): number | undefined {
-    const { runLoop, arena, shard, axes, programs } = this.#site;
-    if (steps.length >= runLoop.length || !Number.isFinite(fewestElements(loop))) return undefined;
+  #handleOf(loop: Loop, steps: readonly Axis[]): { readonly number: number; readonly fewest: number } | undefined {
+    const { native, runLoop, arena, shard, axes, programs } = this.#site;
+    if (native === undefined || steps.length >= runLoop.length) return undefined;
+    const fewest = fewestElements(loop, native);
+    if (!Number.isFinite(fewest)) return undefined;
     if (steps.some((axis) => isSegments(this.#context, axis)) && loop.ops.some(isPosition)) return undefined;
     const base = (buffer: BufferId) =>
       ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(this.#context.baseOf(buffer))] as 0 | 1 | 2;
     const { addressOf } = this.#context;
     const encoded = encodeLoop(loop, { addressOf, baseOf: base, axes, steps, sorted: this.#sorted });
-    return encoded === undefined ? undefined : programs.push(encoded) - 1;
+    return encoded === undefined ? undefined : { number: programs.push(encoded) - 1, fewest };
   }
 }
