@@ -297,6 +297,8 @@ typedef struct {
   int64_t startNow, dimsNow[mostDims], stepsNow[mostSteps]; /* for the sizes of the last run, in floats */
   int64_t reach;                                             /* from the first to the last element */
   int64_t offset;                                            /* with the steps of this run and the outer dims */
+  uint32_t highest, highestSum; /* of the addresses of its loads and stores, and of its reductions */
+  int moves, sums, misaligned;  /* whether there are any; whether one of them is not that of a float */
 } Pointer;
 
 typedef struct {
@@ -456,6 +458,30 @@ static void assignSlots(Loop *loop) {
   free(free_);
 }
 
+/* An address that a loop reads or writes through a pointer. */
+static void note(uint32_t address, uint32_t *highest, int *any, Pointer *pointer) {
+  if (!*any || address > *highest) *highest = address;
+  *any = 1;
+  pointer->misaligned |= (address & 3) != 0;
+}
+
+static void noteAddresses(Loop *loop) {
+  for (int i = 0; i < loop->ops; i++) {
+    const Op *op = &loop->op[i];
+    if (op->kind != loadOp) continue;
+    Pointer *pointer = &loop->pointer[op->which];
+    note(op->address, &pointer->highest, &pointer->moves, pointer);
+  }
+  for (int i = 0; i < loop->stores; i++) {
+    Pointer *pointer = &loop->pointer[loop->store[i].pointer];
+    note(loop->store[i].address, &pointer->highest, &pointer->moves, pointer);
+  }
+  for (int i = 0; i < loop->reductions; i++) {
+    Pointer *pointer = &loop->pointer[loop->reduction[i].pointer];
+    note(loop->reduction[i].address, &pointer->highestSum, &pointer->sums, pointer);
+  }
+}
+
 static int compilesWhereItCan = 1;
 
 /* Whether loops become machine code: with AVX-512, where the system lets a process run what it has written. */
@@ -563,6 +589,7 @@ static Loop *readLoop(const int32_t *words, size_t length) {
     freeLoop(loop);
     return NULL;
   }
+  noteAddresses(loop);
 #ifdef COMPILES
   if (compiles()) loop->code = compileLoop(loop); /* before sums move: where the pages are refused, the rest is needed too */
 #endif
@@ -834,7 +861,7 @@ static void runCode(Loop *loop, const Run *run, const int64_t *outer) {
 static void runSlice(Loop *loop, const Run *run, int64_t *outer) {
   const int64_t columns = loop->dims >= 1 ? loop->sizeNow[loop->dims - 1] : 1;
   const int64_t rows = loop->dims >= 2 ? loop->sizeNow[loop->dims - 2] : 1;
-  if (columns == 0) {
+  if (columns <= 0) {
     finishEmpty(loop, run, rows);
     return;
   }
@@ -852,9 +879,13 @@ static void runSlice(Loop *loop, const Run *run, int64_t *outer) {
       runTile(loop, run, (Tile){least(tall, rows - row), least(wide, columns - column)}, row, column, outer);
 }
 
-/* Whether an access of this run lies within the memory. */
-static int inside(const Run *run, const Pointer *pointer, uint32_t address) {
-  return pointer->offset >= 0 && (address & 3) == 0 && address + (uint64_t)(pointer->offset + pointer->reach + 1) * 4 <= run->bytes;
+/* Whether all that this run reads and writes through a pointer lies within the memory; without columns only reductions do. */
+static int inside(const Run *run, const Pointer *pointer, int empty) {
+  const uint64_t end = (uint64_t)(pointer->offset + pointer->reach + 1) * 4;
+  const int moves = pointer->moves && !empty;
+  if (!moves && !pointer->sums) return 1;
+  return pointer->offset >= 0 && !pointer->misaligned && (!moves || pointer->highest + end <= run->bytes) &&
+         (!pointer->sums || pointer->highestSum + end <= run->bytes);
 }
 
 static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes) {
@@ -863,6 +894,7 @@ static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes) {
   for (int d = 0; d < loop->dims - 1; d++)
     if (loop->sizeNow[d] <= 0) return NULL;
   static const char outside[] = "@recurra/native: a loop reaches outside the memory (after growing it, call rebind)";
+  const int empty = loop->dims > 0 && loop->sizeNow[loop->dims - 1] <= 0;
   for (int p = 0; p < loop->pointers; p++) {
     Pointer *pointer = &loop->pointer[p];
     pointer->offset = pointer->startNow;
@@ -872,21 +904,17 @@ static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes) {
       pointer->offset += base / 4;
     }
     for (int t = 0; t < loop->steps; t++) pointer->offset += run->steps[t] * pointer->stepsNow[t];
-  }
-  const int empty = loop->dims > 0 && loop->sizeNow[loop->dims - 1] <= 0;
-  for (int i = 0; i < loop->ops; i++) {
-    const Op *op = &loop->op[i];
-    if (op->kind == loadOp && !empty && !inside(run, &loop->pointer[op->which], op->address)) return outside;
-    if (op->kind == stepOp) active->loops->fill(loop->constants + i * widestLanes, (float)run->steps[op->which]);
+    if (!inside(run, pointer, empty)) return outside;
   }
 #ifdef COMPILES
-  if (loop->code != NULL)
+  if (loop->code != NULL) {
     for (int t = 0; t < loop->steps; t++) ((float *)(loop->code->frame + loop->code->stepsAt))[t] = (float)run->steps[t];
+  } else
 #endif
-  for (int i = 0; i < loop->stores; i++)
-    if (!empty && !inside(run, &loop->pointer[loop->store[i].pointer], loop->store[i].address)) return outside;
-  for (int i = 0; i < loop->reductions; i++)
-    if (!inside(run, &loop->pointer[loop->reduction[i].pointer], loop->reduction[i].address)) return outside;
+    for (int i = 0; i < loop->ops; i++) {
+      const Op *op = &loop->op[i];
+      if (op->kind == stepOp) active->loops->fill(loop->constants + i * widestLanes, (float)run->steps[op->which]);
+    }
 
   int64_t outer[mostDims] = {0};
   const int nested = loop->dims - 2;
