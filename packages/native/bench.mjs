@@ -98,7 +98,7 @@ for (const set of sets) {
 
 await benchLoops();
 
-/** An LSTM step's two loops, native and as WebAssembly functions, called from WebAssembly. */
+/** Loops as WebAssembly functions, interpreted, and as machine code where that can be, all called from WebAssembly. */
 async function benchLoops() {
   const folder = new URL("../recurra/dist/backends/wasm/", import.meta.url);
   if (!existsSync(new URL("encodeLoop.js", folder))) {
@@ -110,17 +110,20 @@ async function benchLoops() {
     ["assembler.js", "emitLoop.js", "encodeLoop.js"].map(from),
   );
   native.select(native.instructionSets[0]);
-  console.log(`loops, ${native.selected()}:`);
+  console.log(`loops, ${native.selected()}, nanoseconds:`);
+  const ways = native.compilesLoops() ? ["wasm", "interpreted", "compiled"] : ["wasm", "interpreted"];
   for (const [hidden, batch] of [16, 32, 64, 128, 256, 512].flatMap((h) => [
     [h, 1],
     [h, 16],
   ])) {
-    for (const [what, loop] of Object.entries(lstmLoops(hidden))) {
-      const bound = native.bind(memory);
+    for (const [what, loop] of Object.entries(benchedLoops(hidden))) {
       const axes = ["batch"];
-      const addressOf = (buffer) => buffer * batch * hidden * 16 + 64;
-      const handle = bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes, steps: [] }));
-      const run = [false, true].map((inNative) => {
+      // One line more each: buffers that begin in the same lines of the cache would push each other out.
+      const addressOf = (buffer) => buffer * (batch * hidden * 16 + 64) + 64;
+      const timeOf = (way) => {
+        native.compileLoops(way === "compiled");
+        const bound = native.bind(memory);
+        const handle = bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes, steps: [] }));
         const module = new ModuleAssembler();
         const imported = module.importFunction("native", "runLoop", Array(5).fill(0x7f));
         const context = { module, addressOf, baseOf: () => undefined, sizeGlobal: () => size, firstRow: 0 };
@@ -130,26 +133,26 @@ async function benchLoops() {
           code.get(code.parameter(1)).setGlobal(size);
           const times = code.parameter(0);
           code.times(times, () => {
-            if (inNative) code.i32(handle).getGlobal(size).i32(0).i32(0).i32(0).call(imported);
-            else code.call(inWasm);
+            if (way === "wasm") code.call(inWasm);
+            else code.i32(handle).getGlobal(size).i32(0).i32(0).i32(0).call(imported);
           });
         });
         const imports = { env: { memory }, native: { runLoop: bound.runLoop } };
-        return new WebAssembly.Instance(new WebAssembly.Module(module.finish()), imports).exports.run;
-      });
-      const repeat = Math.ceil(200_000 / (hidden * batch));
-      const [wasm, own] = run.map((once) => (medianMs(() => once(repeat, batch), 15) / repeat) * 1e6);
-      const each = (ns) => `${(ns / hidden / batch).toFixed(2)} ns an element`;
-      const chosen = hidden * batch >= fewestElements(loop) ? "native" : "wasm";
-      console.log(
-        `  ${what.padEnd(8)} hidden ${hidden}, batch ${batch}: wasm ${wasm.toFixed(0)} ns (${each(wasm)}), native ${own.toFixed(0)} ns (${each(own)}); chosen: ${chosen}`,
-      );
+        const { run } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), imports).exports;
+        const repeat = Math.ceil(200_000 / (hidden * batch));
+        return (medianMs(() => run(repeat, batch), 15) / repeat) * 1e6;
+      };
+      const times = ways.map((way) => `${way} ${timeOf(way).toFixed(0).padStart(6)}`);
+      const way = ways.at(-1);
+      const chosen = hidden * batch >= fewestElements(loop, way) ? way : "wasm";
+      console.log(`  ${what.padEnd(8)} [${batch}, ${hidden}]`.padEnd(24), times.join(", "), `; chosen: ${chosen}`);
     }
   }
+  native.compileLoops(true);
 }
 
-/** The elementwise work of an LSTM step, forward and backward, as loops over [batch, hidden]. */
-function lstmLoops(hidden) {
+/** Loops over [batch, hidden]: the elementwise work of an LSTM step, forward and backward, a sum of two, and the sums of rows. */
+function benchedLoops(hidden) {
   const constant = (coefficient) => ({ coefficient, axes: [] });
   const access = (buffer, columns = 1, part = 0) => ({
     buffer,
@@ -157,7 +160,7 @@ function lstmLoops(hidden) {
     start: constant(0),
     strides: { batch: constant(columns * hidden), "#1": constant(1) },
   });
-  const loopOf = (write) => {
+  const loopOf = (write, reductions = []) => {
     const ops = [];
     const add = (op) => ops.push(op) - 1;
     const stores = write({
@@ -170,7 +173,7 @@ function lstmLoops(hidden) {
       { name: "batch", size: { coefficient: 1, axes: ["batch"] } },
       { name: "#1", size: constant(hidden) },
     ];
-    return { kind: "loop", dims, ops, stores, reductions: [] };
+    return { kind: "loop", dims, ops, stores, reductions };
   };
   return {
     forward: loopOf(({ load, unary, binary }) => {
@@ -195,5 +198,13 @@ function lstmLoops(hidden) {
       ];
       return [...gates.map((value, part) => [value, access(8, 4, part)]), [binary("mul", dc, f), access(9)]];
     }),
+    sum: loopOf(({ load, binary }) => [[binary("add", load(access(0)), load(access(1))), access(2)]]),
+    rows: loopOf(
+      ({ load }) => {
+        load(access(0));
+        return [];
+      },
+      [{ value: 0, op: "sum", access: { ...access(1), strides: { batch: constant(1) } }, carried: false }],
+    ),
   };
 }

@@ -83,4 +83,12 @@ describe("fewestElements", () => {
     expect(fewestElements(plain, "interpreted")).toBe(Number.POSITIVE_INFINITY);
     expect(fewestElements(withTanh, "interpreted")).toBe(72);
   });
+
+  it("sends every loop of some length to machine code, where its rows are in one piece", () => {
+    const plain = squares(access(0), access(1));
+    const apart = access(0);
+    const turned = squares({ ...apart, strides: { ...apart.strides, "#1": size(2) } }, access(1));
+    expect(fewestElements(plain, "compiled")).toBe(2445);
+    expect(fewestElements(turned, "compiled")).toBe(Number.POSITIVE_INFINITY);
+  });
 });

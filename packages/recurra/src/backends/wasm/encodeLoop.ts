@@ -200,12 +200,13 @@ export function fewestElements(loop: Loop, native: NativeLoops): number {
 }
 
 /**
- * Measured with AVX-512 on one core, in nanoseconds: a call costs 150; then an elementary function saves 1.5 an element, any other
- * op, store or reduction 0.01.
+ * Measured with AVX-512 on one core (`npm run bench -w packages/native`), in nanoseconds: a call costs 110; then an elementary
+ * function saves 1.7 an element, any other load, op or store 0.015. A sum takes as long as in WebAssembly, which adds in the same
+ * order.
  */
 function fewestCompiled(loop: Loop): number {
   const { others, elementary } = countOps(loop);
-  return Math.ceil(150 / (1.5 * elementary + 0.01 * (others + loop.stores.length + loop.reductions.length)));
+  return Math.ceil(110 / (1.7 * elementary + 0.015 * (others + loop.stores.length)));
 }
 
 function countOps({ ops }: Loop): { readonly others: number; readonly elementary: number } {
