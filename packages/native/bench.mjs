@@ -125,7 +125,7 @@ async function benchLoops() {
         const bound = native.bind(memory);
         const handle = bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes, steps: [] }));
         const module = new ModuleAssembler();
-        const imported = module.importFunction("native", "runLoop", Array(5).fill(0x7f));
+        const imported = module.importFunction("native", "runLoops", Array(6).fill(0x7f));
         const context = { module, addressOf, baseOf: () => undefined, sizeGlobal: () => size, firstRow: 0 };
         const size = module.global();
         const inWasm = module.function(undefined, [], (code) => emitLoop(code, context, loop, new Map()));
@@ -134,17 +134,17 @@ async function benchLoops() {
           const times = code.parameter(0);
           code.times(times, () => {
             if (way === "wasm") code.call(inWasm);
-            else code.i32(handle).getGlobal(size).i32(0).i32(0).i32(0).call(imported);
+            else code.i32(handle).i32(1).getGlobal(size).i32(0).i32(0).i32(0).call(imported);
           });
         });
-        const imports = { env: { memory }, native: { runLoop: bound.runLoop } };
+        const imports = { env: { memory }, native: { runLoops: bound.runLoops } };
         const { run } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), imports).exports;
         const repeat = Math.ceil(200_000 / (hidden * batch));
         return (medianMs(() => run(repeat, batch), 15) / repeat) * 1e6;
       };
       const times = ways.map((way) => `${way} ${timeOf(way).toFixed(0).padStart(6)}`);
       const way = ways.at(-1);
-      const chosen = hidden * batch >= fewestElements(loop, way) ? way : "wasm";
+      const chosen = hidden * batch >= fewestElements([loop], way)[0].fewest ? way : "wasm";
       console.log(`  ${what.padEnd(8)} [${batch}, ${hidden}]`.padEnd(24), times.join(", "), `; chosen: ${chosen}`);
     }
   }

@@ -53,10 +53,10 @@ export interface Kernels {
    */
   readonly defineLoop: (program: Int32Array) => number;
   /**
-   * The handle; then, in the order of `encodeLoop`: the size of each axis, the addresses of arena and shard, the position of the
+   * Runs loops one after the other: the first handle and how many; then, in the order of `encodeLoop`: the size of each axis, the addresses of arena and shard, the position of the
    * first row in the whole batch, the position of each enclosing scan.
    */
-  readonly runLoop: (handle: number, ...sizesBasesAndSteps: number[]) => void;
+  readonly runLoops: (first: number, count: number, ...sizesBasesAndSteps: number[]) => void;
   /** Whether the loop of this handle runs as machine code; else it is interpreted. */
   readonly isCompiled: (handle: number) => boolean;
   readonly clearLoops: () => void;

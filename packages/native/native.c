@@ -958,7 +958,7 @@ static napi_value fail(napi_env env, const char *message) {
   return NULL;
 }
 
-enum { mostArguments = 16 };
+enum { mostArguments = 17 };
 
 static Binding *arguments(napi_env env, napi_callback_info info, int wanted, int32_t *into) {
   napi_value given[mostArguments];
@@ -1134,8 +1134,8 @@ static napi_value callIsCompiled(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* runLoop(handle, size of each axis …, bases …, first row, each enclosing step …) */
-static napi_value callRunLoop(napi_env env, napi_callback_info info) {
+/* runLoops(first handle, count, size of each axis …, bases …, first row, each enclosing step …): loops one after the other. */
+static napi_value callRunLoops(napi_env env, napi_callback_info info) {
   napi_value given[mostArguments];
   size_t count = mostArguments;
   void *bound;
@@ -1144,14 +1144,17 @@ static napi_value callRunLoop(napi_env env, napi_callback_info info) {
   Binding *binding = bound;
   if (count > mostArguments) count = mostArguments;
   for (size_t i = 0; i < count; i++) napi_get_value_int32(env, given[i], &v[i]);
-  if (v[0] < 0 || v[0] >= binding->loopCount) return fail(env, "@recurra/native: no such loop");
+  if (v[0] < 0 || v[1] < 0 || v[0] + (int64_t)v[1] > binding->loopCount) return fail(env, "@recurra/native: no such loop");
   sealLoops(binding);
-  Loop *loop = binding->loops[v[0]];
-  const int32_t *bases = v + 1 + loop->axes, *firstRow = bases + loop->bases, *steps = firstRow + 1;
-  if ((int)count < 2 + loop->axes + loop->bases + loop->steps) return fail(env, "@recurra/native: runLoop lacks arguments");
-  Run run = {binding->base, binding->bytes, binding->scratch, bases, steps, *firstRow};
-  const char *problem = runLoop(loop, &run, v + 1);
-  return problem == NULL ? NULL : fail(env, problem);
+  for (int i = 0; i < v[1]; i++) {
+    Loop *loop = binding->loops[v[0] + i];
+    const int32_t *sizes = v + 2, *bases = sizes + loop->axes, *firstRow = bases + loop->bases, *steps = firstRow + 1;
+    if ((int)count < 3 + loop->axes + loop->bases + loop->steps) return fail(env, "@recurra/native: runLoops lacks arguments");
+    Run run = {binding->base, binding->bytes, binding->scratch, bases, steps, *firstRow};
+    const char *problem = runLoop(loop, &run, sizes);
+    if (problem != NULL) return fail(env, problem);
+  }
+  return NULL;
 }
 
 /*
@@ -1216,7 +1219,7 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"turnIn", callTurnIn},
       {"rebind", callRebind},
       {"defineLoop", callDefineLoop},
-      {"runLoop", callRunLoop},
+      {"runLoops", callRunLoops},
       {"isCompiled", callIsCompiled},
       {"clearLoops", callClearLoops},
   };

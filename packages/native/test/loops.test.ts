@@ -102,7 +102,7 @@ function compareLoops(plan: Plan, sizes: AxisSizes, seed: number, set: string): 
       fill(theirs, contents[last]!);
       const values = [...axes.map((axis) => sizes[axis]!), arena, shard, firstRow, ...now];
       wasm(...values);
-      bound.runLoop(handle, ...values);
+      bound.runLoops(handle, 1, ...values);
       const wrong = firstDifference(ours, theirs);
       if (wrong >= 0) {
         const show = (memory: WebAssembly.Memory) => new Float32Array(memory.buffer)[wrong];
@@ -225,12 +225,8 @@ describe.skipIf(native === undefined)(`native loops${native === undefined ? ` (s
         const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env });
         (instance.exports.loop as () => void)(); // The module exports this one function.
         const bound = native!.bind(memories[1]!);
-        bound.runLoop(
-          bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes: [], steps: [] })!),
-          0,
-          0,
-          0,
-        );
+        const handle = bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes: [], steps: [] })!);
+        bound.runLoops(handle, 1, 0, 0, 0);
         const wrong = firstDifference(memories[0]!, memories[1]!);
         if (wrong >= 0) expect.fail(`${op}(${new Float32Array(memories[0]!.buffer)[wrong - count]})`);
       }
@@ -283,7 +279,7 @@ describe.skipIf(native === undefined)(`native loops${native === undefined ? ` (s
   it("refuse programs that are not whole and addresses outside the memory", () => {
     const bound = native!.bind(new WebAssembly.Memory({ initial: 1 }));
     expect(() => bound.defineLoop(Int32Array.of(1, 0, 0))).toThrow("not a program of a loop");
-    expect(() => bound.runLoop(0)).toThrow("no such loop");
+    expect(() => bound.runLoops(0, 1)).toThrow("no such loop");
     const program = encodeLoop(loopsOf(everyOp(5).commands)[0]!.loop, {
       addressOf: (buffer) => 65536 - 8 * buffer,
       baseOf: () => 0,
@@ -291,9 +287,9 @@ describe.skipIf(native === undefined)(`native loops${native === undefined ? ` (s
       steps: [],
     })!;
     const handle = bound.defineLoop(program);
-    expect(() => bound.runLoop(handle, 0, 0, 0)).toThrow("reaches outside the memory");
+    expect(() => bound.runLoops(handle, 1, 0, 0, 0)).toThrow("reaches outside the memory");
     expect(() => bound.defineLoop(program.slice(0, -1))).toThrow("not a program of a loop");
     bound.clearLoops();
-    expect(() => bound.runLoop(handle, 0, 0, 0)).toThrow("no such loop");
+    expect(() => bound.runLoops(handle, 1, 0, 0, 0)).toThrow("no such loop");
   });
 });

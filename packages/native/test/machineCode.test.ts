@@ -198,10 +198,10 @@ function compare({ loop, rows }: Case, seed: number): boolean {
       const bound = native!.bind(memory);
       const handle = bound.defineLoop(program);
       if (bound.isCompiled(handle)) compiled = true;
-      bound.runLoop(handle, rows, 0, 0, firstRow, time);
+      bound.runLoops(handle, 1, rows, 0, 0, firstRow, time);
       // What the first run left behind must not matter.
       fill(memory, contents);
-      bound.runLoop(handle, rows, 0, 0, firstRow, time);
+      bound.runLoops(handle, 1, rows, 0, 0, firstRow, time);
     });
     const wrong = firstDifference(got, wanted);
     if (wrong < 0) continue;

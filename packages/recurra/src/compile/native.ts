@@ -7,7 +7,7 @@ export interface BoundKernels {
   readonly pack: WebAssembly.ImportValue;
   readonly gemm: WebAssembly.ImportValue;
   readonly outer: WebAssembly.ImportValue;
-  readonly runLoop: WebAssembly.ImportValue;
+  readonly runLoops: WebAssembly.ImportValue;
   /** Numbers [outer, inner, features], from element `from` of the source on, into the memory as [inner, outer, features]. */
   readonly turnIn: TurnIn;
   readonly defineLoop: (program: Int32Array) => number;
@@ -131,6 +131,6 @@ function isMissing(cause: unknown): boolean {
 export function nativeImports(bound: BoundKernels, loops: readonly Int32Array[]): WebAssembly.ModuleImports {
   bound.clearLoops();
   for (const program of loops) bound.defineLoop(program);
-  const { pack, gemm, outer, runLoop } = bound;
-  return { pack, gemm, outer, runLoop0: runLoop, runLoop1: runLoop, runLoop2: runLoop, runLoop3: runLoop };
+  const { pack, gemm, outer, runLoops } = bound;
+  return { pack, gemm, outer, runLoops0: runLoops, runLoops1: runLoops, runLoops2: runLoops, runLoops3: runLoops };
 }

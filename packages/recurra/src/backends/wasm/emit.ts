@@ -10,7 +10,7 @@ import { emitRowMoves } from "./emitRowMoves.ts";
 import { cutAxes, emitScan, packedSizesOf, stepsOf } from "./emitScan.ts";
 import type { NativeLoops } from "./encodeLoop.ts";
 import { deepestNativeLoop, type Enclosing, i32s, LoopCalls, type NativeSite, SharedLoops } from "./loopCalls.ts";
-import type { Access, BufferId, Command, Plan, Size } from "./plan.ts";
+import type { Access, BufferId, Command, Loop, Plan, Size } from "./plan.ts";
 
 export interface ProgramToEmit {
   /**
@@ -61,8 +61,8 @@ export function emitModule(
     gemm: module.importFunction("kernels", "gemm", i32s(9)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
   };
-  const runLoop = Array.from({ length: nativeLoops !== undefined ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
-    module.importFunction("kernels", `runLoop${depth}`, i32s(1 + sizes.length + 3 + depth)),
+  const runLoops = Array.from({ length: nativeLoops !== undefined ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
+    module.importFunction("kernels", `runLoops${depth}`, i32s(2 + sizes.length + 3 + depth)),
   );
   const globals = new Map(sizes.map((axis) => [axis, module.global()]));
   for (const axis of new Set(programs.flatMap(({ plan }) => aheadAxes(plan.commands).map(aheadAxis))))
@@ -72,7 +72,7 @@ export function emitModule(
   );
   const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
   const shared = new SharedLoops(module);
-  const site: NativeSite = { native: nativeLoops, runLoop, axes: sizes, arena, shard, programs: [] };
+  const site: NativeSite = { native: nativeLoops, runLoops, axes: sizes, arena, shard, programs: [] };
   for (const { name, plan, addresses, absolute } of programs) {
     const context: EmitContext = {
       module,
@@ -186,11 +186,15 @@ function emitCommands(
   const push = (...values: readonly (Size | number)[]) => {
     for (const value of values) pushSize(code, context, value);
   };
-  for (const command of commands) {
+  for (const [i, command] of commands.entries()) {
     switch (command.kind) {
-      case "loop":
-        loops.call(code, command, enclosing);
+      case "loop": {
+        // Together with those that follow.
+        if (commands[i - 1]?.kind === "loop") break;
+        const end = commands.findIndex(({ kind }, j) => j > i && kind !== "loop");
+        loops.call(code, commands.slice(i, end < 0 ? undefined : end) as readonly Loop[], enclosing); // None of them is another.
         break;
+      }
       case "pack":
         address(command.source);
         push(command.rowStride, command.columnStride);

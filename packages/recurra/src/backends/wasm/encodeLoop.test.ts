@@ -77,18 +77,28 @@ describe("encodeLoop", () => {
 });
 
 describe("fewestElements", () => {
+  const plain = squares(access(0), access(1));
+  const withTanh: Loop = { ...plain, ops: [...plain.ops, { kind: "unary", op: "tanh", x: 1 }] };
+  const elements = size(8, "batch");
+
   it("sends long loops with elementary functions to the interpreter and keeps the others in WebAssembly", () => {
-    const plain = squares(access(0), access(1));
-    const withTanh: Loop = { ...plain, ops: [...plain.ops, { kind: "unary", op: "tanh", x: 1 }] };
-    expect(fewestElements(plain, "interpreted")).toBe(Number.POSITIVE_INFINITY);
-    expect(fewestElements(withTanh, "interpreted")).toBe(72);
+    expect(fewestElements([plain], "interpreted")).toEqual([]);
+    expect(fewestElements([withTanh], "interpreted")).toEqual([{ elements, fewest: 72 }]);
   });
 
   it("sends every loop of some length to machine code, where its rows are in one piece", () => {
-    const plain = squares(access(0), access(1));
     const apart = access(0);
     const turned = squares({ ...apart, strides: { ...apart.strides, "#1": size(2) } }, access(1));
-    expect(fewestElements(plain, "compiled")).toBe(2445);
-    expect(fewestElements(turned, "compiled")).toBe(Number.POSITIVE_INFINITY);
+    expect(fewestElements([plain], "compiled")).toEqual([{ elements, fewest: 2445 }]);
+    expect(fewestElements([turned], "compiled")).toEqual([]);
+  });
+
+  it("shares the call between loops that follow each other", () => {
+    const short: Loop = { ...plain, dims: plain.dims.slice(1) };
+    expect(fewestElements([withTanh, withTanh], "compiled")).toEqual([{ elements, fewest: 42 }]);
+    expect(fewestElements([withTanh, short], "compiled")).toEqual([
+      { elements, fewest: 84 },
+      { elements: size(8), fewest: 3223 },
+    ]);
   });
 });

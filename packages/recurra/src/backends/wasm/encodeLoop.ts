@@ -192,42 +192,61 @@ function liesAlong(accesses: readonly Access[], dim: LoopDim | undefined): boole
   return strides.every((stride) => equalSize(stride, none) || equalSize(stride, unit));
 }
 
-/** From how many elements on the kernels are faster than the WebAssembly function; infinity where they never are. */
-export function fewestElements(loop: Loop, native: NativeLoops): number {
-  // Machine code goes along rows.
-  const compiled = native === "compiled" && liesAlong(accessesOf(loop), loop.dims.at(-1));
-  return compiled ? fewestCompiled(loop) : fewestInterpreted(loop);
+/** Loops over as many elements, and how many of them are enough. */
+export interface Enough {
+  readonly elements: Size;
+  readonly fewest: number;
 }
 
 /**
- * Measured with AVX-512 on one core (`npm run bench -w packages/native`), in nanoseconds: a call costs 110; then an elementary
- * function saves 1.7 an element, any other load, op or store 0.015. A sum takes as long as in WebAssembly, which adds in the same
- * order.
+ * When the kernels are faster at loops, called once for all of them, than the WebAssembly functions: where one of these holds.
+ * None where they never are.
  */
-function fewestCompiled(loop: Loop): number {
-  const { others, elementary } = countOps(loop);
-  return Math.ceil(110 / (1.7 * elementary + 0.015 * (others + loop.stores.length)));
+export function fewestElements(loops: readonly Loop[], native: NativeLoops): readonly Enough[] {
+  const groups = new Map<string, { readonly elements: Size; saved: number }>();
+  const cost = loops.reduce((sum, loop) => sum + costOf(loop, native), native === "compiled" ? 75 : 110);
+  for (const loop of loops) {
+    const elements = loop.dims.reduce((product, dim) => times(product, dim.size), unit);
+    const key = `${elements.coefficient} ${elements.axes.join()}`;
+    const group = groups.get(key) ?? { elements, saved: 0 };
+    groups.set(key, group);
+    group.saved += savedBy(loop, native);
+  }
+  return [...groups.values()].flatMap(({ elements, saved }) =>
+    saved > 0 ? [{ elements, fewest: Math.ceil(cost / saved) }] : [],
+  );
 }
 
-function countOps({ ops }: Loop): { readonly others: number; readonly elementary: number } {
+/** Machine code goes along rows. */
+function isCompiled(loop: Loop, native: NativeLoops): boolean {
+  return native === "compiled" && liesAlong(accessesOf(loop), loop.dims.at(-1));
+}
+
+/**
+ * What a loop costs however short it is, beside the call of 110 for one and 75 for several. All of these are nanoseconds, measured
+ * with AVX-512 on one core (`npm run bench -w packages/native`).
+ */
+function costOf(loop: Loop, native: NativeLoops): number {
+  return isCompiled(loop, native) ? 35 : 10 * countOps(loop).all;
+}
+
+/**
+ * What an element saves. In WebAssembly an elementary function takes 2.3, any other op 0.016: it keeps all values in registers, as
+ * machine code does. There the first takes 0.6 and the others a little less than in WebAssembly; sums take as long, because they add in the
+ * same order. The interpreter takes 0.2 and 0.045: it gains only by elementary functions.
+ */
+function savedBy(loop: Loop, native: NativeLoops): number {
+  const { all, elementary } = countOps(loop);
+  if (isCompiled(loop, native)) return 1.7 * elementary + 0.015 * (all - elementary + loop.stores.length);
+  return 2.1 * elementary - 0.03 * (all + loop.stores.length + 8 * loop.reductions.length) - (10 * all) / 1024;
+}
+
+function countOps({ ops }: Loop): { readonly all: number; readonly elementary: number } {
   const counted = ops.filter(({ kind }) => kind !== "literal" && kind !== "step");
   const elementary = counted.filter(
     (op) => op.kind === "random" || (op.kind === "unary" && elementaryFunctions.has(op.op)),
-  ).length;
-  return { others: counted.length - elementary, elementary };
-}
-
-/**
- * From how many elements on the native interpreter is faster than the WebAssembly function; infinity where it never is. Measured
- * with AVX-512 on one core, in nanoseconds: a call costs 110 and 10 for each op; then an elementary function 0.2 an element, any
- * other op 0.045, against 2.3 and 0.016 in WebAssembly, which keeps all values in registers. So it pays where there are
- * elementary functions: the forward step of an LSTM runs 5 times as fast, its backward step would take 3 times as long.
- */
-function fewestInterpreted(loop: Loop): number {
-  const { others, elementary } = countOps(loop);
-  const ops = others + elementary;
-  const gain = 2.1 * elementary - 0.03 * (ops + loop.stores.length + 8 * loop.reductions.length) - (10 * ops) / 1024;
-  return gain > 0 ? Math.ceil((110 + 10 * ops) / gain) : Number.POSITIVE_INFINITY;
+  );
+  return { all: counted.length, elementary: elementary.length };
 }
 
 const elementaryFunctions: ReadonlySet<UnaryKind> = new Set(["exp", "log", "tanh", "sigmoid", "sin", "cos"]);

@@ -9,7 +9,7 @@ import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } 
 import { emitLoop, type LoopPart } from "./emitLoop.ts";
 import { stepsOf } from "./emitScan.ts";
 import { encodeLoop, fewestElements, type NativeLoops } from "./encodeLoop.ts";
-import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp, size, times } from "./plan.ts";
+import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp } from "./plan.ts";
 
 /** Steps of enclosing scans, at most, of the loops that the kernels run; a scan has up to two, see `stepsOf`. */
 export const deepestNativeLoop = 3;
@@ -81,8 +81,8 @@ export interface Enclosing {
 export interface NativeSite {
   /** How the kernels run loops; undefined where they do not. */
   readonly native: NativeLoops | undefined;
-  /** `runLoop` by the number of enclosing scans; empty without native kernels. */
-  readonly runLoop: readonly FunctionIndex[];
+  /** `runLoops` by the number of enclosing scans; empty without native kernels. */
+  readonly runLoops: readonly FunctionIndex[];
   readonly axes: readonly Axis[];
   readonly arena: number;
   readonly shard: number;
@@ -132,40 +132,56 @@ export class LoopCalls {
     this.#callOwn(code, loop);
   }
 
-  /** Calls the loop's own function, or from a size on the native interpreter. */
-  call(code: Code, loop: Loop, enclosing: readonly Enclosing[]): void {
+  /** Calls loops that follow each other: their own functions, or from a size on the kernels, once for as many as they take. */
+  call(code: Code, loops: readonly Loop[], enclosing: readonly Enclosing[]): void {
+    const steps = enclosing.map(({ axis }) => axis);
+    let together: Loop[] = [];
+    let first = 0;
+    const finish = () => {
+      if (together.length > 0) this.#callTogether(code, together, first, enclosing);
+      together = [];
+    };
+    for (const loop of loops) {
+      const handle = this.#handleOf(loop, steps);
+      if (handle === undefined || this.#site.native === "interpreted") finish();
+      if (handle === undefined) {
+        for (const { step } of enclosing) code.get(step);
+        this.#callOwn(code, loop);
+        continue;
+      }
+      if (together.length === 0) first = handle;
+      together.push(loop);
+    }
+    finish();
+  }
+
+  /** The kernels run all of them where one is long enough. */
+  #callTogether(code: Code, loops: readonly Loop[], first: number, enclosing: readonly Enclosing[]): void {
     const context = this.#context;
     const steps = () => {
       for (const { step } of enclosing) code.get(step);
     };
-    const own = () => {
-      steps();
-      this.#callOwn(code, loop);
-    };
-    const handle = this.#handleOf(
-      loop,
-      enclosing.map(({ axis }) => axis),
-    );
-    if (handle === undefined) {
-      own();
-      return;
-    }
-    const { axes, arena, shard, runLoop } = this.#site;
-    pushSize(
-      code,
-      context,
-      loop.dims.reduce((product, dim) => times(product, dim.size), size(1)),
-    );
-    code
-      .i32(handle.fewest)
-      .do("i32.ge_s")
-      .if(() => {
-        code.i32(handle.number);
+    const { native, axes, arena, shard, runLoops } = this.#site;
+    fewestElements(loops, native!).forEach(({ elements, fewest }, i) => {
+      pushSize(code, context, elements);
+      code.i32(fewest).do("i32.ge_s");
+      if (i > 0) code.do("i32.or");
+    });
+    code.if(
+      () => {
+        code.i32(first).i32(loops.length);
         for (const axis of axes) code.getGlobal(context.sizeGlobal(axis));
         code.getGlobal(arena).getGlobal(shard).getGlobal(context.firstRow);
         steps();
-        code.call(runLoop[enclosing.length]!);
-      }, own);
+        code.call(runLoops[enclosing.length]!);
+      },
+      () => {
+        for (const loop of loops) {
+          steps();
+          this.#callOwn(code, loop);
+        }
+      },
+    );
   }
 
   #callOwn(code: Code, loop: Loop): void {
@@ -175,16 +191,15 @@ export class LoopCalls {
   }
 
   /** The handle of a loop, which is encoded; undefined where it stays with WebAssembly. */
-  #handleOf(loop: Loop, steps: readonly Axis[]): { readonly number: number; readonly fewest: number } | undefined {
-    const { native, runLoop, arena, shard, axes, programs } = this.#site;
-    if (native === undefined || steps.length >= runLoop.length) return undefined;
-    const fewest = fewestElements(loop, native);
-    if (!Number.isFinite(fewest)) return undefined;
+  #handleOf(loop: Loop, steps: readonly Axis[]): number | undefined {
+    const { native, runLoops, arena, shard, axes, programs } = this.#site;
+    if (native === undefined || steps.length >= runLoops.length) return undefined;
+    if (fewestElements([loop], native).length === 0) return undefined;
     if (steps.some((axis) => isSegments(this.#context, axis)) && loop.ops.some(isPosition)) return undefined;
     const base = (buffer: BufferId) =>
       ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(this.#context.baseOf(buffer))] as 0 | 1 | 2;
     const { addressOf } = this.#context;
     const encoded = encodeLoop(loop, { addressOf, baseOf: base, axes, steps, sorted: this.#sorted });
-    return encoded === undefined ? undefined : { number: programs.push(encoded) - 1, fewest };
+    return encoded === undefined ? undefined : programs.push(encoded) - 1;
   }
 }
