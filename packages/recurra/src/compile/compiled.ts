@@ -1,16 +1,20 @@
 /** One program of an executable: planned, emitted and compiled when it is first called, and again for larger sizes. */
 import { emitModule, exportsOf } from "../backends/wasm/emit.ts";
 import { type Instantiated, instantiate } from "../backends/wasm/instantiate.ts";
-import { UnsupportedError } from "../base/errors.ts";
+import { ShapeError, UnsupportedError } from "../base/errors.ts";
 import type { Axis, AxisSizes } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { axesOf, type Entry, makeEntry, operationsOf, withPackedSizes } from "./entry.ts";
 import { type BoundKernels, type NativeKernels, nativeImports, type TurnIn } from "./native.ts";
 import { type Ground, inSegments, type Layout, layOut, type PlacedProgram } from "./placement.ts";
+import { SizedCall } from "./sized.ts";
 import type { ThreadPool } from "./threads.ts";
 
 /** WebAssembly's addresses have 32 bits. */
 export const mostMemory = 2 ** 32;
+
+/** Sizes that are remembered: sequences may come in many lengths. */
+const mostSized = 64;
 
 /** What the programs of an executable share. */
 export interface Surroundings {
@@ -42,6 +46,8 @@ export class CompiledProgram {
   #moduleBytes = 0;
   /** Its number in the pool, once a call has been large enough for threads. */
   #registered: number | undefined;
+  /** By the sizes of `axes`. */
+  readonly #sized = new Map<string, SizedCall>();
 
   constructor(
     name: string,
@@ -102,14 +108,21 @@ export class CompiledProgram {
     return this.entry.axes;
   }
 
-  /** With these of the segments, where the program is in segments. */
-  sizes(sizes: AxisSizes): AxisSizes {
-    return inSegments(sizes, this.#layout?.segments);
-  }
-
-  arguments(sizes: AxisSizes): readonly number[] {
-    const all = this.sizes(sizes);
-    return this.moduleAxes.map((axis) => all[axis] ?? 1);
+  /** Calls of these sizes; plans and compiles, unless what is compiled has room for them. @throws ShapeError when an axis has no size. */
+  sized(sizes: AxisSizes): SizedCall {
+    let key = "";
+    for (const axis of this.axes) key += `${sizes[axis]} `;
+    const known = this.#sized.get(key);
+    if (known !== undefined) return known;
+    checkSizes(this.axes, sizes);
+    this.ensure(sizes);
+    const own = Object.fromEntries(this.axes.map((axis) => [axis, sizes[axis]!]));
+    const { placed, instance, moduleAxes } = this;
+    const callable = { name: this.#name, placed, instance, axes: moduleAxes };
+    const made = new SizedCall(callable, own, inSegments(own, this.#layout?.segments));
+    if (this.#sized.size === mostSized) this.#sized.clear();
+    this.#sized.set(key, made);
+    return made;
   }
 
   /** Plans and compiles, unless what is compiled has room for these sizes. */
@@ -158,8 +171,12 @@ export class CompiledProgram {
     return this.#plain;
   }
 
-  /** What a call of these sizes would take, were it the largest; nothing is compiled. @throws UnsupportedError when it would not fit. */
+  /**
+   * What a call of these sizes would take, were it the largest; nothing is compiled.
+   * @throws ShapeError when an axis has no size, UnsupportedError when it would not fit.
+   */
   plan(sizes: AxisSizes) {
+    checkSizes(this.axes, sizes);
     const layout = this.#fitting(Object.fromEntries(this.axes.map((axis) => [axis, sizes[axis] ?? 1])));
     const { entry, placement } = layout.programs.get(this.#name)!;
     const all = inSegments(sizes, layout.segments);
@@ -193,6 +210,7 @@ export class CompiledProgram {
     grow(end);
     const options = { shared: pool !== undefined, nativeLoops: native?.loops };
     const { bytes, loops } = emitModule(this.placed.emitted, this.moduleAxes, options);
+    this.#sized.clear();
     this.#loops = loops;
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);
@@ -231,4 +249,17 @@ export function tooLong(
 
 function gibibytes(bytes: number): string {
   return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
+
+function checkSizes(axes: readonly Axis[], sizes: AxisSizes): void {
+  for (const axis of axes) {
+    const size = sizes[axis];
+    if (size !== undefined && Number.isInteger(size) && size >= 0) continue;
+    throw new ShapeError({
+      where: `the size of axis "${axis}"`,
+      given: size === undefined ? "missing" : String(size),
+      expected: "a whole number, 0 or more",
+      mend: `give every batch the sizes of ${axes.map((name) => `"${name}"`).join(" and ")}`,
+    });
+  }
 }

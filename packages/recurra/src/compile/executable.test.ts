@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { programOf } from "../../../../test/support/programs.ts";
 import { ShapeError } from "../base/errors.ts";
-import { add, matmul, tanh } from "../trace/operations.ts";
+import { add, matmul, mul, tanh } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";
 import { Executable } from "./executable.ts";
 
@@ -41,6 +41,27 @@ describe("a call", () => {
       executable.call("product", sizes, { x });
       expect(executable.output("product", "y", sizes)[0]).toBe(6);
       expect(() => executable.call("sum", sizes, { x })).toThrow('input "z" is missing');
+    }
+  });
+
+  it("takes sizes in any order, smaller, larger and known ones", () => {
+    const program = programOf((trace) => ({
+      y: mul(trace.input("x", sequenceType(2)), trace.input("factor", { axes: [], shape: [1] })),
+    }));
+    const executable = new Executable({ main: program });
+    const sizes = [
+      [80, 3],
+      [2, 3],
+      [80, 3],
+      [7, 300],
+      [2, 3],
+      [80, 3],
+      [7, 300],
+    ];
+    for (const [call, [batch = 0, time = 0]] of sizes.entries()) {
+      const x = Float32Array.from({ length: batch * time * 2 }, (_, i) => i);
+      executable.call("main", { batch, time }, { x }, { factor: call });
+      expect(executable.output("main", "y", { batch, time })).toEqual(x.map((value) => value * call));
     }
   });
 

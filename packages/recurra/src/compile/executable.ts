@@ -22,24 +22,17 @@ import {
 } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { CompiledProgram, mostMemory, tooLong } from "./compiled.ts";
-import {
-  type Entry,
-  operationsOf,
-  type Part,
-  type PlacedParam,
-  paramsOf,
-  placeParams,
-  withPackedSizes,
-} from "./entry.ts";
+import { type Entry, type PlacedParam, paramsOf, placeParams } from "./entry.ts";
 import { type KernelSet, type NativeKernels, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
-import type { Placement, Segments } from "./placement.ts";
+import type { PlacedProgram, Segments } from "./placement.ts";
 import { orderRows, type ShardOrder } from "./rowOrder.ts";
-import { rowsAlone, shardCount } from "./shards.ts";
-import { isWorthSharing, shardSizes, Team } from "./team.ts";
+import { type ShardCall, type SizedCall, shardSizes, shardsOf, type Write } from "./sized.ts";
+import { Team } from "./team.ts";
 import {
+  extentOf,
   type Numbers,
-  type Place,
+  type Room,
   readPacked,
   readSorted,
   readTensor,
@@ -130,8 +123,8 @@ export class Executable {
   readonly #pool: ThreadPool | undefined;
   readonly #mostThreads: number;
   readonly #orders = new Map<string, CalledOrder>();
-  /** Of any program: they share the memory. */
-  #turn: Pick<Place, "turn" | "turnIn"> | undefined;
+  /** All of the memory; another view when that has grown. */
+  #floats: Float32Array<ArrayBuffer>;
   /** How many shards the last call of each program had. */
   readonly #called = new Map<string, number>();
   /** By program and size: whether several threads have been faster than one. */
@@ -157,6 +150,7 @@ export class Executable {
     this.#mostThreads = threads ?? Number.POSITIVE_INFINITY;
     const shared = this.#pool !== undefined;
     this.#memory = createMemory(end, shared);
+    this.#floats = floatsOf(this.#memory);
     this.#native = strict || !native ? undefined : nativeKernels();
     const surroundings = {
       memory: this.#memory,
@@ -167,6 +161,7 @@ export class Executable {
       limit,
       grow: (bytes: number) => {
         growMemory(this.#memory, bytes);
+        this.#floats = floatsOf(this.#memory);
         for (const program of this.#programs.values()) program.rebind();
       },
     };
@@ -215,12 +210,11 @@ export class Executable {
    */
   plan(sizes: AxisSizes): Planned {
     const programs = [...this.#programs].map(([name, program]) => {
-      checkSizes(program.axes, sizes);
       return { name, ...program.plan(sizes) };
     });
     const layouts = programs.map(({ layout }) => layout);
     const placements = programs.map(({ placement }) => placement);
-    const shards = programs.map(({ entry }) => this.#shards(entry, sizes));
+    const shards = programs.map(({ entry }) => shardsOf(entry, sizes, false));
     return {
       weightBytes: this.#paramEnd,
       arenaBytes: Math.max(...placements.map(({ wholeBase, arenaBase }) => wholeBase - arenaBase)),
@@ -254,31 +248,37 @@ export class Executable {
   }
 
   /**
-   * Runs a program: writes the inputs, computes the rows shard by shard (on several threads where it pays), adds up what the
+   * Runs a program: writes the inputs (`scalars` are those of one number), computes the rows shard by shard (on several threads where it pays), adds up what the
    * shards have in common, and finishes. Read the results with `output` before the next call.
    * @throws ShapeError when an axis has no size, or an input is missing or does not have its size.
    */
-  call(name: string, sizes: AxisSizes, inputs: Readonly<Record<string, Numbers>>): void {
+  call(
+    name: string,
+    sizes: AxisSizes,
+    inputs: Readonly<Record<string, Numbers>>,
+    scalars: Readonly<Record<string, number>> = {},
+  ): void {
     const program = this.#known(name);
-    checkSizes(program.axes, sizes);
-    program.ensure(sizes);
-    const { entry, placement } = program.placed;
-    this.#turn = { turn: program.instance.turn, turnIn: program.turnIn };
-    const most = this.#shards(entry, sizes);
+    const call = program.sized(sizes);
+    const { entry } = program.placed;
+    const room = this.#room(program);
+    const most = call.shardCount(false);
     this.#orderRows(name, entry, most, sizes, inputs);
-    const { team, done } = this.#team(name, program, most, sizes);
-    const shards = team.isAlone ? this.#shards(entry, sizes, true) : most;
-    this.#called.set(name, shards);
-    this.#prepare(name, program, team, sizes);
-    team.rows(name, shards, sizes, (shard) => this.#feedShard(name, entry, placement, shard, shards, sizes, inputs));
+    const order = this.#orders.get(name);
+    const given = { inputs, scalars, sizes, steps: order?.steps ?? 0 };
+    const { team, done } = this.#team(name, program, call);
+    const shards = call.shards(team.isAlone ? call.shardCount(true) : most);
+    this.#called.set(name, shards.length);
+    this.#prepare(program, call, team);
+    team.rows(name, call, shards, sizes, (shard) => {
+      const own = order?.shards[shard.index];
+      if (own !== undefined) this.#writeOrder(program.placed, shard, own);
+      for (const write of shard.writes) this.#write(room, write, given, own);
+    });
     if (entry.whole !== undefined) {
-      team.sum(shards);
-      for (const [input, buffer] of Object.entries(entry.whole.plan.inputs)) {
-        if (entry.partials.has(input)) continue;
-        const address = placement.wholeBase + placement.whole[buffer]!;
-        this.#write(entry.whole, placement, buffer, address, input, inputs, sizes);
-      }
-      team.stages(`${name}.whole`, entry.whole.plan, sizes, placement.wholeBase);
+      team.sum(shards.length);
+      for (const write of call.writes) this.#write(room, write, given, undefined);
+      team.stages(call.whole);
     }
     done();
   }
@@ -301,16 +301,17 @@ export class Executable {
 
   /** A copy of an output of the program called last, as [batch, time, features]. */
   output(program: string, name: string, sizes: AxisSizes): Float32Array<ArrayBuffer> {
-    const { entry, placement } = this.#known(program).placed;
+    const compiled = this.#known(program);
+    const { entry, placement } = compiled.placed;
+    const room = this.#room(compiled);
     const inWhole = entry.whole?.plan.outputs[name];
     if (entry.whole !== undefined && inWhole !== undefined) {
-      const type = entry.whole.types.get(inWhole)!;
-      const result = new Float32Array(elementCount(type, sizes));
-      readTensor(this.#place(placement, placement.wholeBase + placement.whole[inWhole]!), result, 0, type, sizes);
+      const extent = extentOf(entry.whole.types.get(inWhole)!, sizes);
+      const result = new Float32Array(extent.count);
+      readTensor(room, placement.wholeBase + placement.whole[inWhole]!, result, 0, extent);
       return result;
     }
-    const buffer = entry.rows.plan.outputs[name];
-    if (buffer === undefined) throw new InternalError(`program "${program}" has no output "${name}"`);
+    const buffer = outputOf(entry, program, name);
     const type = entry.rows.types.get(buffer)!;
     const result = new Float32Array(elementCount(type, sizes));
     const shards = type.axes.includes("batch") ? this.#called.get(program)! : 1;
@@ -320,46 +321,44 @@ export class Executable {
       const address = placement.shardBase + shard * placement.shardBytes + placement.rows[buffer]!;
       const order = called?.shards[shard];
       if (called !== undefined && order !== undefined && isPackedType(type, entry.rows.packing!.axis)) {
-        const features = product(type.shape);
-        readPacked(this.#place(placement, address), result, called.steps, order, features);
+        readPacked(room, address, result, called.steps, order, product(type.shape));
         continue;
       }
+      const extent = extentOf(type, own);
       const perRow = elementCount(type, { ...sizes, batch: 1 });
-      if (order !== undefined) readSorted(this.#floats(address, elementCount(type, own)), result, order, type, own);
-      else readTensor(this.#place(placement, address), result, first * perRow, type, own);
+      if (order !== undefined) readSorted(room, address, result, order, extent);
+      else readTensor(room, address, result, first * perRow, extent);
     }
     return result;
   }
 
-  /** The first element of an output: losses and norms. */
+  /** The first element of an output of the program called last: losses and norms. */
   scalar(program: string, name: string): number {
-    return this.output(program, name, {})[0]!;
+    const { entry, placement } = this.#known(program).placed;
+    const inWhole = entry.whole?.plan.outputs[name];
+    const address =
+      inWhole === undefined
+        ? placement.shardBase + placement.rows[outputOf(entry, program, name)]!
+        : placement.wholeBase + placement.whole[inWhole]!;
+    return this.#floats[address / 4]!;
   }
 
-  #prepare(name: string, { instance, placed }: CompiledProgram, team: Team, sizes: AxisSizes): void {
-    const { prepared } = placed.entry;
-    if (prepared !== undefined && this.#prepared !== instance) team.stages(`${name}.prepare`, prepared.plan, sizes, 0);
-    this.#prepared = prepared?.lasts === true ? instance : undefined;
+  #prepare({ instance, placed: { entry } }: CompiledProgram, call: SizedCall, team: Team): void {
+    if (this.#prepared !== instance) team.stages(call.prepare);
+    this.#prepared = entry.prepared?.lasts === true ? instance : undefined;
   }
 
   #param(name: string): Float32Array<ArrayBuffer> {
     const found = this.#params.get(name);
     if (found === undefined) throw new InternalError(`no parameter "${name}"`);
-    return this.#floats(found.address, product(found.shape));
+    const from = found.address / 4;
+    return this.#floats.subarray(from, from + product(found.shape));
   }
 
   #known(name: string): CompiledProgram {
     const found = this.#programs.get(name);
     if (found === undefined) throw new InternalError(`no program "${name}"`);
     return found;
-  }
-
-  #shards({ splits, freeRows, rowsPerShard }: Entry, sizes: AxisSizes, alone = false): number {
-    if (!splits) return 1;
-    const batch = sizes["batch"] ?? 1;
-    if (!alone || !freeRows) return shardCount(batch, rowsPerShard);
-    const rows = rowsAlone(rowsPerShard);
-    return shardCount(batch, rows, rows);
   }
 
   /** Sorts the rows of a packed program, for this call and for reading its outputs. */
@@ -380,64 +379,38 @@ export class Executable {
     this.#orders.set(name, { shards: orderRows(given, steps, shards), steps });
   }
 
-  #feedShard(
-    name: string,
-    entry: Entry,
-    placement: Placement,
-    shard: number,
-    shards: number,
-    sizes: AxisSizes,
-    inputs: Readonly<Record<string, Numbers>>,
-  ): void {
-    const { first, own } = shardSizes(sizes, shards, shard);
-    const base = placement.shardBase + shard * placement.shardBytes;
-    const order = this.#orders.get(name)?.shards[shard];
+  /** Tells a packed program how its rows are held. */
+  #writeOrder({ entry, placement }: PlacedProgram, { address }: ShardCall, order: ShardOrder): void {
     const { packed } = entry.rows.plan;
-    if (order !== undefined && packed !== undefined) {
-      const { firstRows, positions, packedRows } = order;
-      this.#ints(base + placement.rows[packed.steps]!, firstRows.length + 2).set([packedRows, firstRows.length - 1]);
-      this.#ints(base + placement.rows[packed.steps]! + 8, firstRows.length).set(firstRows);
-      this.#ints(base + placement.rows[packed.positions]!, positions.length).set(positions);
-    }
-    for (const [input, buffer] of Object.entries(entry.rows.plan.inputs)) {
-      const rows = { first, own, order };
-      this.#write(entry.rows, placement, buffer, base + placement.rows[buffer]!, input, inputs, sizes, rows);
-    }
+    if (packed === undefined) return;
+    const { firstRows, positions, packedRows } = order;
+    const steps = address + placement.rows[packed.steps]!;
+    this.#ints(steps, firstRows.length + 2).set([packedRows, firstRows.length - 1]);
+    this.#ints(steps + 8, firstRows.length).set(firstRows);
+    this.#ints(address + placement.rows[packed.positions]!, positions.length).set(positions);
   }
 
-  #write(
-    part: Part,
-    placement: Placement,
-    buffer: BufferId,
-    address: number,
-    input: string,
-    inputs: Readonly<Record<string, Numbers>>,
-    sizes: AxisSizes,
-    shard: ShardRows = { first: 0, own: sizes, order: undefined },
-  ): void {
-    const type = part.types.get(buffer)!;
-    const given = inputs[input];
-    if (given === undefined || given.length !== elementCount(type, sizes)) throw wrongInput(input, given, type, sizes);
-    const { order } = shard;
-    if (order !== undefined && part.packing !== undefined && isPackedType(type, part.packing.axis)) {
-      const features = product(type.shape);
-      const steps = sizeOf(part.packing.axis, sizes);
-      writePacked(this.#place(placement, address), given, steps, order, features);
-      return;
+  #write(room: Room, write: Write, given: Given, order: ShardOrder | undefined): void {
+    const { input, address, extent, type } = write;
+    const { inputs, scalars, sizes } = given;
+    if (write.given === 1) {
+      const scalar = scalars[input];
+      if (scalar !== undefined) {
+        room.floats[address / 4] = scalar;
+        return;
+      }
     }
-    const perRow = type.axes.includes("batch") ? elementCount(type, { ...sizes, batch: 1 }) : 0;
-    if (order !== undefined && perRow > 0)
-      writeSorted(this.#floats(address, elementCount(type, shard.own)), given, order, type, shard.own);
-    else writeTensor(this.#place(placement, address), given, shard.first * perRow, type, shard.own);
+    const values = inputs[input];
+    if (values === undefined || values.length !== write.given) throw wrongInput(input, values, type, sizes);
+    if (order === undefined || write.rows === "none") writeTensor(room, address, values, write.from, extent);
+    else if (write.rows === "sorted") writeSorted(room, address, values, order, extent);
+    else writePacked(room, address, values, given.steps, order, extent.features);
   }
 
   /** The threads of a call; `done` ends its measurement. */
-  #team(name: string, program: CompiledProgram, shards: number, sizes: AxisSizes): { team: Team; done: () => void } {
-    const { entry } = program.placed;
-    const operations = this.#operations(name, entry, program.sizes(sizes));
-    const inEachCall = [entry.prepared?.lasts === false ? entry.prepared.plan : undefined, entry.whole?.plan];
-    const shared = shards > 1 || isWorthSharing(inEachCall);
-    const ready = operations < fewOperations || !shared ? 1 : this.#threads(program);
+  #team(name: string, program: CompiledProgram, call: SizedCall): { team: Team; done: () => void } {
+    const operations = this.#pool === undefined || !call.isShared ? 0 : this.#operations(name, call);
+    const ready = operations < fewOperations ? 1 : this.#threads(program);
     if (ready === 1) return { team: new Team(program, undefined, 1), done: () => undefined };
     const pace = this.#paceOf(name, operations);
     const together = pace.next();
@@ -464,35 +437,37 @@ export class Executable {
     return Math.min(this.#mostThreads, this.#pool.ready(program.join(this.#pool)));
   }
 
-  #operations(name: string, { rows: { plan, packing } }: Entry, sizes: AxisSizes): number {
-    const packedRows = this.#orders.get(name)?.shards.reduce((sum, shard) => sum + shard.packedRows, 0);
-    return operationsOf(plan, withPackedSizes(sizes, packing, packedRows));
+  #operations(name: string, call: SizedCall): number {
+    return call.operations(this.#orders.get(name)?.shards.reduce((sum, shard) => sum + shard.packedRows, 0));
   }
 
-  /** A tensor's place between calls, when nothing lies in the arena. */
-  #place({ arenaBase }: Placement, address: number): Place {
-    return {
-      floats: (at, length) => this.#floats(at, length),
-      address,
-      staging: arenaBase,
-      ...this.#turn!,
-    };
+  /** As it is between calls, when nothing lies in the arena. */
+  #room({ instance, turnIn, placed: { placement } }: CompiledProgram): Room {
+    return { floats: this.#floats, staging: placement.arenaBase, turn: instance.turn, turnIn };
   }
 
   #ints(address: number, length: number): Int32Array {
     return new Int32Array(this.#memory.buffer, address, length);
   }
-
-  #floats(address: number, length: number): Float32Array<ArrayBuffer> {
-    return new Float32Array(this.#memory.buffer as ArrayBuffer, address, length); // Shared or not, it is used alike.
-  }
 }
 
-/** The part of a batch that a shard holds: rows behind each other, or these in their order. */
-interface ShardRows {
-  readonly first: number;
-  readonly own: AxisSizes;
-  readonly order: ShardOrder | undefined;
+/** What a call is given. */
+interface Given {
+  readonly inputs: Readonly<Record<string, Numbers>>;
+  readonly scalars: Readonly<Record<string, number>>;
+  readonly sizes: AxisSizes;
+  /** Of the sequence, where rows are packed. */
+  readonly steps: number;
+}
+
+function outputOf({ rows }: Entry, program: string, name: string): BufferId {
+  const buffer = rows.plan.outputs[name];
+  if (buffer === undefined) throw new InternalError(`program "${program}" has no output "${name}"`);
+  return buffer;
+}
+
+function floatsOf(memory: WebAssembly.Memory): Float32Array<ArrayBuffer> {
+  return new Float32Array(memory.buffer as ArrayBuffer); // Shared or not, it is used alike.
 }
 
 function checkLimit(limit: number): void {
@@ -503,19 +478,6 @@ function checkLimit(limit: number): void {
     expected: "bytes, above 0 and at most 4294967296 (4 GiB)",
     mend: "WebAssembly addresses no more than 4 GiB",
   });
-}
-
-function checkSizes(axes: readonly Axis[], sizes: AxisSizes): void {
-  for (const axis of axes) {
-    const size = sizes[axis];
-    if (size !== undefined && Number.isInteger(size) && size >= 0) continue;
-    throw new ShapeError({
-      where: `the size of axis "${axis}"`,
-      given: size === undefined ? "missing" : String(size),
-      expected: "a whole number, 0 or more",
-      mend: `give every batch the sizes of ${axes.map((name) => `"${name}"`).join(" and ")}`,
-    });
-  }
 }
 
 function wrongInput(name: string, given: Numbers | undefined, type: TensorType, sizes: AxisSizes): ShapeError {

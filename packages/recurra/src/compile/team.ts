@@ -1,24 +1,8 @@
 /** The threads of one call of a program: they share its shards of rows, the sums over them, and what is done once for all rows. */
-import { stageName } from "../backends/wasm/emit.ts";
-import type { Plan } from "../backends/wasm/plan.ts";
-import { stagesOf } from "../backends/wasm/stages.ts";
 import type { AxisSizes } from "../base/shapes.ts";
 import type { CompiledProgram } from "./compiled.ts";
-import { shardRows } from "./shards.ts";
+import { fewElements, type ShardCall, type SizedCall, type StageCall } from "./sized.ts";
 import { partOf, type ThreadPool } from "./threads.ts";
-
-/** Numbers that a stage writes from which on it is shared: below it one thread is done while the others still notice. */
-const fewElements = 2 ** 14;
-/** Where the rows are for one thread, the others sleep, and waking them should pay too. */
-const manyElements = 2 ** 18;
-
-/** Whether several threads find something to do beside the rows. */
-export function isWorthSharing(plans: readonly (Plan | undefined)[]): boolean {
-  return plans.some(
-    (plan) =>
-      plan !== undefined && stagesOf(plan).some(({ together, elements }) => together && elements >= manyElements),
-  );
-}
 
 export class Team {
   readonly #program: CompiledProgram;
@@ -40,26 +24,29 @@ export class Team {
    * Computes the rows, shard by shard. `feed` writes what a shard reads: for other threads before they begin, for the calling one just
    * before its own is computed, while they are at work.
    */
-  rows(name: string, shards: number, sizes: AxisSizes, feed: (shard: number) => void): void {
-    const { instance, placed } = this.#program;
-    const { arenaBase, arenaBytes, shardBase, shardBytes } = placed.placement;
-    const program = instance.programs.get(name)!;
-    const threads = Math.min(this.#threads, shards);
+  rows(
+    name: string,
+    { run, numbers }: SizedCall,
+    shards: readonly ShardCall[],
+    sizes: AxisSizes,
+    feed: (shard: ShardCall) => void,
+  ): void {
+    const threads = Math.min(this.#threads, shards.length);
     const own = () => {
-      for (let shard = 0; shard < shards; shard += threads) {
-        const { first, own } = shardSizes(sizes, shards, shard);
-        feed(shard);
-        program(...this.#program.arguments(own), arenaBase, shardBase + shard * shardBytes, first);
+      for (let i = 0; i < shards.length; i += threads) {
+        feed(shards[i]!);
+        run(...shards[i]!.numbers);
       }
     };
     if (threads === 1) {
       own();
       return;
     }
-    for (let shard = 0; shard < shards; shard++) if (shard % threads > 0) feed(shard);
+    for (const shard of shards) if (shard.index % threads > 0) feed(shard);
+    const { arenaBase, arenaBytes, shardBase, shardBytes } = this.#program.placed.placement;
     const batchAt = this.#program.moduleAxes.indexOf("batch");
-    const numbers = [batchAt, sizes["batch"] ?? 1, shards, arenaBase, arenaBytes, shardBase, shardBytes];
-    this.#run("rows", name, [...numbers, ...this.#program.arguments(sizes)], own, threads);
+    const given = [batchAt, sizes["batch"] ?? 1, shards.length, arenaBase, arenaBytes, shardBase, shardBytes];
+    this.#run("rows", name, [...given, ...numbers], own, threads);
   }
 
   /** Adds up the partial sums of all shards, in that of the first. */
@@ -67,22 +54,20 @@ export class Team {
     const { instance, placed } = this.#program;
     const { shardBase, shardBytes, partials } = placed.placement;
     const { offset, count } = partials;
-    const [first, threads] = [shardBase + offset, count < fewElements ? 1 : this.#threads];
+    const first = shardBase + offset;
+    const threads = count < fewElements ? 1 : this.#threads;
     const own = () => instance.sumShards(first, shardBytes, 0, partOf(count, 1, threads), shards);
     if (threads === 1) own();
     else this.#run("sum", undefined, [first, shardBytes, count, shards], own);
   }
 
-  /** Runs a plan that is cut into stages; its inputs and outputs lie at `base`. */
-  stages(name: string, plan: Plan, sizes: AxisSizes, base: number): void {
-    const { instance, placed } = this.#program;
-    const given = [...this.#program.arguments(sizes), placed.placement.arenaBase, base, 0];
-    stagesOf(plan).forEach(({ together, elements }, i) => {
-      const stage = instance.programs.get(stageName(name, i))!;
-      const threads = together && elements >= fewElements ? this.#threads : 1;
-      if (threads === 1) stage(...given, 0, 1);
-      else this.#run("part", stageName(name, i), given, () => stage(...given, 0, threads));
-    });
+  /** Runs what is cut into stages. */
+  stages(stages: readonly StageCall[]): void {
+    for (const { name, run, numbers, together } of stages) {
+      const threads = together ? this.#threads : 1;
+      if (threads === 1) run(...numbers, 0, 1);
+      else this.#run("part", name, numbers, () => run(...numbers, 0, threads));
+    }
   }
 
   #run(
@@ -95,15 +80,4 @@ export class Team {
     const pool = this.#pool!; // Without one there is one thread.
     pool.run({ model: this.#program.join(pool), kind, program, numbers }, threads, own);
   }
-}
-
-/** The sizes of a shard, and the position of its first row in the batch. */
-export function shardSizes(
-  sizes: AxisSizes,
-  shards: number,
-  shard: number,
-): { readonly first: number; readonly own: AxisSizes } {
-  if (shards === 1) return { first: 0, own: sizes };
-  const { first, rows } = shardRows(sizes["batch"] ?? 1, shards, shard);
-  return { first, own: { ...sizes, batch: rows } };
 }

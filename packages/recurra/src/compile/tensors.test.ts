@@ -3,7 +3,7 @@ import { ModuleAssembler } from "../backends/wasm/assembler.ts";
 import { createMemory, instantiate, kernels } from "../backends/wasm/instantiate.ts";
 import type { TensorType } from "../base/shapes.ts";
 import { nativeKernels, type TurnIn } from "./native.ts";
-import { type Place, readTensor, stagingBytes, writeTensor } from "./tensors.ts";
+import { extentOf, type Room, readTensor, stagingBytes, writeTensor } from "./tensors.ts";
 
 const memory = createMemory(65536, false);
 const empty = new WebAssembly.Module(new ModuleAssembler().finish());
@@ -12,10 +12,8 @@ const address = 4096;
 
 const bound = nativeKernels()?.bind(memory);
 
-function placeIn(turnIn?: TurnIn): Place {
-  new Float32Array(memory.buffer).fill(-7);
-  const floats = (at: number, length: number) => new Float32Array(memory.buffer, at, length);
-  return { floats, address, staging: 32768, turn, turnIn };
+function emptyRoom(turnIn?: TurnIn): Room {
+  return { floats: new Float32Array(memory.buffer).fill(-7), staging: 32768, turn, turnIn };
 }
 
 describe("tensors", () => {
@@ -33,23 +31,25 @@ describe("tensors", () => {
       const sizes = { batch, time };
       const count = batch * time * features;
       const given = Float32Array.from({ length: count + 2 }, (_, i) => i);
-      const place = placeIn();
-      writeTensor(place, given, 2, type, sizes);
+      const room = emptyRoom();
+      const extent = extentOf(type, sizes);
+      const written = ({ floats }: Room) => [...floats.subarray(address / 4, address / 4 + count)];
+      writeTensor(room, address, given, 2, extent);
       const inMemory = Array.from({ length: count }, (_, i) => {
         const [t, b, f] = [Math.floor(i / features / batch), Math.floor(i / features) % batch, i % features];
         return given[2 + (b * time + t) * features + f]!;
       });
-      expect([...place.floats(address, count)]).toEqual(inMemory);
-      const guards = [address - 4, address + 4 * count, place.staging - 4, place.staging + stagingBytes(type, sizes)];
-      expect(guards.map((at) => place.floats(at, 1)[0])).toEqual([-7, -7, -7, -7]);
+      expect(written(room)).toEqual(inMemory);
+      const guards = [address - 4, address + 4 * count, room.staging - 4, room.staging + stagingBytes(type, sizes)];
+      expect(guards.map((at) => room.floats[at / 4])).toEqual([-7, -7, -7, -7]);
       if (bound !== undefined) {
-        const other = placeIn(bound.turnIn);
-        writeTensor(other, given, 2, type, sizes);
-        expect([...other.floats(address, count)]).toEqual(inMemory);
-        expect(guards.map((at) => other.floats(at, 1)[0])).toEqual([-7, -7, -7, -7]);
+        const other = emptyRoom(bound.turnIn);
+        writeTensor(other, address, given, 2, extent);
+        expect(written(other)).toEqual(inMemory);
+        expect(guards.map((at) => other.floats[at / 4])).toEqual([-7, -7, -7, -7]);
       }
       const back = new Float32Array(count + 3).fill(-1);
-      readTensor(place, back, 3, type, sizes);
+      readTensor(room, address, back, 3, extent);
       expect([...back]).toEqual([-1, -1, -1, ...given.slice(2)]);
     });
   }
@@ -59,10 +59,11 @@ describe("tensors", () => {
     for (const axes of [["batch"], ["batch", "time"], ["batch", "steps", "time"]] as const) {
       const type: TensorType = { axes, shape: [axes.length === 3 ? 1 : 2] };
       const sizes = axes.length === 1 ? { batch: 4 } : { batch: 2, time: 2, steps: 2 };
-      const place = placeIn();
-      writeTensor(place, values, 16, type, sizes);
+      const extent = extentOf(type, sizes);
+      const room = emptyRoom();
+      writeTensor(room, address, values, 16, extent);
       const back = new Float32Array(8);
-      readTensor(place, back, 0, type, sizes);
+      readTensor(room, address, back, 0, extent);
       expect([...back]).toEqual(values.slice(16));
     }
   });

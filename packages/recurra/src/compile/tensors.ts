@@ -1,16 +1,15 @@
 /** Between the callers' order of numbers, [batch, time, features], and the memory's, in which the last axis is outermost. */
-import { type AxisSizes, elementCount, product, sizeOf, type TensorType } from "../base/shapes.ts";
+import { type AxisSizes, product, sizeOf, type TensorType } from "../base/shapes.ts";
 import type { TurnIn } from "./native.ts";
 import type { ShardOrder } from "./rowOrder.ts";
 
 /** Numbers in the order of the printed type: [batch, time, features]. */
 export type Numbers = Float32Array | Float64Array | readonly number[];
 
-/** Where a tensor lies in a model's memory, and what moves it there. */
-export interface Place {
-  /** A view of the memory: address in bytes, length in floats. */
-  readonly floats: (address: number, length: number) => Float32Array;
-  readonly address: number;
+/** A model's memory, and what moves tensors in it. Addresses are in bytes. */
+export interface Room {
+  /** All of the memory. */
+  readonly floats: Float32Array;
   /** Address of free room for a tensor of two axes. */
   readonly staging: number;
   /** Turns [outer, inner, features] at the first address into [inner, outer, features] at the second. */
@@ -19,40 +18,55 @@ export interface Place {
   readonly turnIn: TurnIn | undefined;
 }
 
+/** The sizes of a tensor, or of some rows of one. */
+export interface Extent {
+  readonly count: number;
+  /** Of its axes, in the callers' order. */
+  readonly axes: readonly number[];
+  readonly features: number;
+  /** Whether both orders are the same: one axis at most is longer than 1. */
+  readonly isRun: boolean;
+}
+
+export function extentOf(type: TensorType, sizes: AxisSizes): Extent {
+  const axes = type.axes.map((axis) => sizeOf(axis, sizes));
+  const features = product(type.shape);
+  return { count: product(axes) * features, axes, features, isRun: axes.filter((size) => size !== 1).length < 2 };
+}
+
 /** Writes `source` from its element `from` on. */
-export function writeTensor(place: Place, source: Numbers, from: number, type: TensorType, sizes: AxisSizes): void {
-  const { floats, address, staging, turn, turnIn } = place;
-  const count = elementCount(type, sizes);
-  const target = floats(address, count);
-  if (type.axes.length < 2) target.set(run(source, from, count));
-  else if (type.axes.length === 2) {
-    const [outer, inner] = [sizeOf(type.axes[0]!, sizes), sizeOf(type.axes[1]!, sizes)];
-    const features = product(type.shape);
+export function writeTensor(room: Room, address: number, source: Numbers, from: number, extent: Extent): void {
+  const { floats, staging, turn, turnIn } = room;
+  const { count, axes, features } = extent;
+  if (extent.isRun) floats.set(run(source, from, count), address / 4);
+  else if (axes.length === 2) {
+    const [outer, inner] = axes as readonly [number, number];
     if (turnIn !== undefined && source instanceof Float32Array) {
       turnIn(source, from, address, outer, inner, features);
       return;
     }
     // One copy of all, then the module turns it: row by row from JavaScript took over 4 % of a training step at hidden size 128.
-    floats(staging, count).set(run(source, from, count));
+    floats.set(run(source, from, count), staging / 4);
     turn(staging, address, outer, inner, features);
   } else {
-    eachRow(type, sizes, (inCallers, inMemory, features) => {
+    const target = view(floats, address, count);
+    eachRow(extent, (inCallers, inMemory) => {
       for (let i = 0; i < features; i++) target[inMemory + i] = source[from + inCallers + i]!;
     });
   }
 }
 
 /** Reads into `target` from its element `from` on. */
-export function readTensor(place: Place, target: Float32Array, from: number, type: TensorType, sizes: AxisSizes): void {
-  const { floats, address, staging, turn } = place;
-  const count = elementCount(type, sizes);
-  const source = floats(address, count);
-  if (type.axes.length < 2) target.set(source, from);
-  else if (type.axes.length === 2) {
-    turn(address, staging, sizeOf(type.axes[1]!, sizes), sizeOf(type.axes[0]!, sizes), product(type.shape));
-    target.set(floats(staging, count), from);
+export function readTensor(room: Room, address: number, target: Float32Array, from: number, extent: Extent): void {
+  const { floats, staging, turn } = room;
+  const { count, axes, features } = extent;
+  if (extent.isRun) target.set(view(floats, address, count), from);
+  else if (axes.length === 2) {
+    turn(address, staging, axes[1]!, axes[0]!, features);
+    target.set(view(floats, staging, count), from);
   } else {
-    eachRow(type, sizes, (inCallers, inMemory, features) => {
+    const source = view(floats, address, count);
+    eachRow(extent, (inCallers, inMemory) => {
       for (let i = 0; i < features; i++) target[from + inCallers + i] = source[inMemory + i]!;
     });
   }
@@ -60,35 +74,41 @@ export function readTensor(place: Place, target: Float32Array, from: number, typ
 
 /** Writes these rows of a tensor with a batch axis, in their order. */
 export function writeSorted(
-  target: Float32Array,
+  { floats }: Room,
+  address: number,
   source: Numbers,
   { positions }: ShardOrder,
-  type: TensorType,
-  sizes: AxisSizes,
+  extent: Extent,
 ): void {
-  const visit = (inCallers: number, inMemory: number, features: number) => {
-    for (let i = 0; i < features; i++) target[inMemory + i] = source[inCallers + i]!;
+  const target = view(floats, address, extent.count);
+  const visit = (inCallers: number, inMemory: number) => {
+    for (let i = 0; i < extent.features; i++) target[inMemory + i] = source[inCallers + i]!;
   };
-  eachRow(type, sizes, visit, positions);
+  eachRow(extent, visit, positions);
 }
 
 /** Reads into these rows of a tensor with a batch axis. */
 export function readSorted(
-  memory: Float32Array,
+  { floats }: Room,
+  address: number,
   target: Float32Array,
   { positions }: ShardOrder,
-  type: TensorType,
-  sizes: AxisSizes,
+  extent: Extent,
 ): void {
-  const visit = (inCallers: number, inMemory: number, features: number) => {
-    for (let i = 0; i < features; i++) target[inCallers + i] = memory[inMemory + i]!;
+  const source = view(floats, address, extent.count);
+  const visit = (inCallers: number, inMemory: number) => {
+    for (let i = 0; i < extent.features; i++) target[inCallers + i] = source[inMemory + i]!;
   };
-  eachRow(type, sizes, visit, positions);
+  eachRow(extent, visit, positions);
 }
 
-/** Bytes that `Place.staging` needs for a tensor of this type. */
+/** Bytes that `Room.staging` needs for a tensor of this type. */
 export function stagingBytes(type: TensorType, sizes: AxisSizes): number {
-  return type.axes.length === 2 ? 4 * elementCount(type, sizes) : 0;
+  return type.axes.length === 2 ? 4 * extentOf(type, sizes).count : 0;
+}
+
+function view(floats: Float32Array, address: number, count: number): Float32Array {
+  return floats.subarray(address / 4, address / 4 + count);
 }
 
 function run(source: Numbers, from: number, count: number): Numbers {
@@ -97,46 +117,49 @@ function run(source: Numbers, from: number, count: number): Numbers {
 }
 
 function eachRow(
-  type: TensorType,
-  sizes: AxisSizes,
-  visit: (inCallers: number, inMemory: number, features: number) => void,
+  { axes, features }: Extent,
+  visit: (inCallers: number, inMemory: number) => void,
   positions?: Int32Array,
 ): void {
-  const features = product(type.shape);
-  const counts = type.axes.map((axis) => sizeOf(axis, sizes));
   const memoryStrides: number[] = [];
   let stride = features;
-  for (const [i, count] of counts.entries()) {
+  for (const [i, size] of axes.entries()) {
     memoryStrides[i] = stride;
-    stride *= count;
+    stride *= size;
   }
   const walk = (axis: number, inCallers: number, inMemory: number): number => {
-    if (axis === counts.length) {
-      visit(inCallers, inMemory, features);
+    if (axis === axes.length) {
+      visit(inCallers, inMemory);
       return inCallers + features;
     }
     let next = inCallers;
-    for (let i = 0; i < counts[axis]!; i++) next = walk(axis + 1, next, inMemory + i * memoryStrides[axis]!);
+    for (let i = 0; i < axes[axis]!; i++) next = walk(axis + 1, next, inMemory + i * memoryStrides[axis]!);
     return next;
   };
   if (positions === undefined) {
     walk(0, 0, 0);
     return;
   }
-  const perRow = product(counts.slice(1)) * features;
+  const perRow = product(axes.slice(1)) * features;
   positions.forEach((position, row) => {
     walk(1, position * perRow, row * features); // The batch is the first of the axes, and the innermost in memory.
   });
 }
 
 /** Writes the true steps of these rows of [batch, axis, features]: the rows alive at each step, one step behind the other. */
-export function writePacked(place: Place, source: Numbers, steps: number, order: ShardOrder, features: number): void {
-  const { floats, address, staging, turn } = place;
+export function writePacked(
+  room: Room,
+  address: number,
+  source: Numbers,
+  steps: number,
+  order: ShardOrder,
+  features: number,
+): void {
+  const { floats, staging, turn } = room;
   eachRun(order, (first, count, alive) => {
-    const staged = floats(staging, alive * count * features);
     for (let row = 0; row < alive; row++) {
       const from = (order.positions[row]! * steps + first) * features;
-      staged.set(run(source, from, count * features), row * count * features);
+      floats.set(run(source, from, count * features), staging / 4 + row * count * features);
     }
     turn(staging, address + 4 * order.firstRows[first]! * features, alive, count, features);
   });
@@ -144,18 +167,18 @@ export function writePacked(place: Place, source: Numbers, steps: number, order:
 
 /** Reads true steps into a target that holds 0 at padding. */
 export function readPacked(
-  place: Place,
+  room: Room,
+  address: number,
   target: Float32Array,
   steps: number,
   order: ShardOrder,
   features: number,
 ): void {
-  const { floats, address, staging, turn } = place;
+  const { floats, staging, turn } = room;
   eachRun(order, (first, count, alive) => {
     turn(address + 4 * order.firstRows[first]! * features, staging, count, alive, features);
-    const staged = floats(staging, alive * count * features);
     for (let row = 0; row < alive; row++) {
-      const own = staged.subarray(row * count * features, (row + 1) * count * features);
+      const own = view(floats, staging + 4 * row * count * features, count * features);
       target.set(own, (order.positions[row]! * steps + first) * features);
     }
   });

@@ -166,7 +166,7 @@ export class Model {
 
   /** Named outputs of the network, each as [batch, time, features]. */
   predict(batch: Batch): Readonly<Record<string, Float32Array<ArrayBuffer>>> {
-    this.#executable.call("predict", batch.sizes, this.#feeds(batch, {}));
+    this.#call("predict", batch, { seed: this.maskSeed() });
     return Object.fromEntries(
       this.#executable.outputs("predict").map((name) => [name, this.#executable.output("predict", name, batch.sizes)]),
     );
@@ -188,7 +188,7 @@ export class Model {
 
   /** The loss without dropout, and the states that the network carries. */
   evaluateWithState(batch: Batch): { readonly loss: number; readonly state: CarriedState } {
-    this.#executable.call("evaluate", batch.sizes, this.#feeds(batch, {}));
+    this.#call("evaluate", batch, { seed: this.maskSeed() });
     return { loss: this.#executable.scalar("evaluate", "loss"), state: this.#carried("evaluate", batch) };
   }
 
@@ -205,19 +205,21 @@ export class Model {
   trainStep(batches: Batch | Iterable<Batch>, learningRate: number): StepResult {
     const list = "sizes" in batches ? [batches] : batches;
     const step = this.#steps + 1;
-    const scalars = {
-      learningRate: [learningRate],
-      ...(this.#averaging === undefined ? {} : { averageDecay: [this.#averaging.decayAt(step)] }),
-      ...wrap(this.optimizer.scalars(step)),
+    const scalars: Record<string, number> = {
+      seed: this.maskSeed(),
+      learningRate,
+      ...this.optimizer.scalars(step),
     };
+    if (this.#averaging !== undefined) scalars["averageDecay"] = this.#averaging.decayAt(step);
     let state: CarriedState = {};
     let part = 0;
     for (const batch of list) {
       if (part === 1 && !this.accumulation) throw needsAccumulation();
-      this.#executable.call("train", batch.sizes, this.#feeds(batch, this.accumulation ? {} : scalars, part++));
+      this.#call("train", batch, this.accumulation ? { seed: this.maskSeed(part) } : scalars);
+      part++;
       state = this.#carried("train", batch);
     }
-    if (this.accumulation) this.#executable.call("apply", {}, scalars);
+    if (this.accumulation) this.#executable.call("apply", {}, {}, scalars);
     const from = this.accumulation ? "apply" : "train";
     const loss = this.#executable.scalar(from, "loss");
     const gradientNorm = this.#executable.scalar(from, "gradientNorm");
@@ -371,16 +373,20 @@ export class Model {
     return new Map(this.parameters.flatMap(({ name, shape }) => names.map((nameOf) => [nameOf(name), shape] as const)));
   }
 
-  #feeds(batch: Batch, scalars: Readonly<Record<string, Numbers>>, part = 0): Readonly<Record<string, Numbers>> {
-    const states = stateFeeds(this.network, batch.sizes, batch.state);
-    return { ...batch.inputs, ...states, seed: [this.maskSeed(part)], ...scalars };
+  #call(program: string, { sizes, inputs, state }: Batch, scalars: Readonly<Record<string, number>>): void {
+    const { network } = this;
+    const all = network.state === undefined ? inputs : { ...inputs, ...stateFeeds(network, sizes, state) };
+    this.#executable.call(program, sizes, all, scalars);
   }
 
   #carried(program: string, { sizes }: Batch): CarriedState {
-    const names = Object.keys(this.network.state ?? {});
+    if (this.network.state === undefined) return noStates;
+    const names = Object.keys(this.network.state);
     return Object.fromEntries(names.map((name) => [name, this.#executable.output(program, stateName(name), sizes)]));
   }
 }
+
+const noStates: CarriedState = {};
 
 function needsAccumulation(): OptionError {
   return new OptionError({
@@ -417,8 +423,4 @@ function averagingOf({
       return Number.isInteger(taken) ? taken / (taken + 1) : 1;
     },
   };
-}
-
-function wrap(scalars: Readonly<Record<string, number>>): Readonly<Record<string, Numbers>> {
-  return Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, [value]]));
 }

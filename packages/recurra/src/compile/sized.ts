@@ -1,0 +1,183 @@
+/** What all calls of a program with the same sizes have in common: worked out at the first of them, for many follow it in training. */
+import { stageName } from "../backends/wasm/emit.ts";
+import type { Exported, Instantiated } from "../backends/wasm/instantiate.ts";
+import type { BufferId, Plan } from "../backends/wasm/plan.ts";
+import { stagesOf } from "../backends/wasm/stages.ts";
+import { isPackedType } from "../base/packing.ts";
+import { type Axis, type AxisSizes, elementCount, type TensorType } from "../base/shapes.ts";
+import { type Entry, operationsOf, type Part, withPackedSizes } from "./entry.ts";
+import type { PlacedProgram, Placement } from "./placement.ts";
+import { rowsAlone, shardCount, shardRows } from "./shards.ts";
+import { type Extent, extentOf } from "./tensors.ts";
+
+/** Numbers that a stage writes from which on it is shared: below it one thread is done while the others still notice. */
+export const fewElements = 2 ** 14;
+/** Where the rows are for one thread, the others sleep, and waking them should pay too. */
+const manyElements = 2 ** 18;
+
+/** An input, or the rows of it that a shard has. */
+export interface Write {
+  readonly input: string;
+  readonly type: TensorType;
+  /** Numbers that are given for the whole batch. */
+  readonly given: number;
+  /** The first of them that is written, if the rows are not sorted. */
+  readonly from: number;
+  readonly address: number;
+  readonly extent: Extent;
+  /** Whether there are rows, which may be sorted, and whether they are packed then. */
+  readonly rows: "none" | "sorted" | "packed";
+}
+
+export interface ShardCall {
+  readonly index: number;
+  readonly address: number;
+  /** What the function of the rows is called with, in the calling thread. */
+  readonly numbers: readonly number[];
+  readonly writes: readonly Write[];
+}
+
+export interface StageCall {
+  readonly name: string;
+  readonly run: Exported;
+  /** What it is called with before the number of the thread and how many there are. */
+  readonly numbers: readonly number[];
+  /** Whether threads share it. */
+  readonly together: boolean;
+}
+
+/** A program that is compiled: its parts, where they lie, and its functions. */
+export interface Callable {
+  readonly name: string;
+  readonly placed: PlacedProgram;
+  readonly instance: Instantiated;
+  /** The axes whose sizes the module's functions are called with, in this order. */
+  readonly axes: readonly Axis[];
+}
+
+export class SizedCall {
+  readonly run: Exported;
+  /** What of the batch its rows are called with: the sizes of all rows, in the order of the module. */
+  readonly numbers: readonly number[];
+  /** Inputs of what is done once for all rows. */
+  readonly writes: readonly Write[];
+  readonly prepare: readonly StageCall[];
+  readonly whole: readonly StageCall[];
+  /** Whether several threads find something to do. */
+  readonly isShared: boolean;
+  readonly #program: Callable;
+  readonly #sizes: AxisSizes;
+  readonly #all: AxisSizes;
+  readonly #operations: number;
+  readonly #shards = new Map<number, readonly ShardCall[]>();
+
+  /** `sizes` of the batch; `all`: with those of the segments, where the program is in segments. */
+  constructor(program: Callable, sizes: AxisSizes, all: AxisSizes) {
+    const { name, instance, placed } = program;
+    const { entry, placement } = placed;
+    const { prepared, whole } = entry;
+    this.#program = program;
+    this.#sizes = sizes;
+    this.#all = all;
+    this.run = instance.programs.get(name)!;
+    this.numbers = this.#arguments(all);
+    this.prepare = prepared === undefined ? [] : this.#stages(`${name}.prepare`, prepared.plan, 0);
+    this.whole = whole === undefined ? [] : this.#stages(`${name}.whole`, whole.plan, placement.wholeBase);
+    this.writes = whole === undefined ? [] : this.#writesOf(whole, placement.whole, placement.wholeBase, sizes, 0);
+    this.isShared =
+      this.shardCount(false) > 1 ||
+      isWorthSharing([prepared?.lasts === false ? prepared.plan : undefined, whole?.plan]);
+    this.#operations = operationsOf(entry.rows.plan, withPackedSizes(all, entry.rows.packing));
+  }
+
+  /** Floating-point operations of the matrix products of the rows; where they are packed, of so many. */
+  operations(packedRows: number | undefined): number {
+    if (packedRows === undefined) return this.#operations;
+    const { plan, packing } = this.#program.placed.entry.rows;
+    return operationsOf(plan, withPackedSizes(this.#all, packing, packedRows));
+  }
+
+  /** `alone`: one thread has larger shards where rows are free. */
+  shardCount(alone: boolean): number {
+    return shardsOf(this.#program.placed.entry, this.#sizes, alone);
+  }
+
+  shards(count: number): readonly ShardCall[] {
+    const known = this.#shards.get(count);
+    if (known !== undefined) return known;
+    const made = Array.from({ length: count }, (_, index) => this.#shard(index, count));
+    this.#shards.set(count, made);
+    return made;
+  }
+
+  #shard(index: number, count: number): ShardCall {
+    const { entry, placement } = this.#program.placed;
+    const { first, own } = shardSizes(this.#sizes, count, index);
+    const address = placement.shardBase + index * placement.shardBytes;
+    const numbers = [...this.#arguments({ ...this.#all, ...own }), placement.arenaBase, address, first];
+    return { index, address, numbers, writes: this.#writesOf(entry.rows, placement.rows, address, own, first) };
+  }
+
+  #writesOf(part: Part, addresses: Placement["rows"], base: number, own: AxisSizes, first: number): readonly Write[] {
+    const { partials } = this.#program.placed.entry;
+    const inputs = Object.entries<BufferId>(part.plan.inputs).filter(([input]) => !partials.has(input));
+    return inputs.map(([input, buffer]) => {
+      const type = part.types.get(buffer)!;
+      const hasRows = type.axes.includes("batch");
+      const isPacked = part.packing !== undefined && isPackedType(type, part.packing.axis);
+      const perRow = hasRows ? elementCount(type, { ...this.#sizes, batch: 1 }) : 0;
+      return {
+        input,
+        type,
+        given: elementCount(type, this.#sizes),
+        from: first * perRow,
+        address: base + addresses[buffer]!,
+        extent: extentOf(type, own),
+        rows: isPacked ? "packed" : hasRows ? "sorted" : "none",
+      };
+    });
+  }
+
+  #stages(name: string, plan: Plan, base: number): readonly StageCall[] {
+    const { instance, placed } = this.#program;
+    const numbers = [...this.numbers, placed.placement.arenaBase, base, 0];
+    return stagesOf(plan).map(({ together, elements }, i) => ({
+      name: stageName(name, i),
+      run: instance.programs.get(stageName(name, i))!,
+      numbers,
+      together: together && elements >= fewElements,
+    }));
+  }
+
+  #arguments(sizes: AxisSizes): readonly number[] {
+    return this.#program.axes.map((axis) => sizes[axis] ?? 1);
+  }
+}
+
+/** How many shards a batch is cut into. */
+export function shardsOf({ splits, freeRows, rowsPerShard }: Entry, sizes: AxisSizes, alone: boolean): number {
+  if (!splits) return 1;
+  const batch = sizes["batch"] ?? 1;
+  if (!alone || !freeRows) return shardCount(batch, rowsPerShard);
+  const rows = rowsAlone(rowsPerShard);
+  return shardCount(batch, rows, rows);
+}
+
+/** The sizes of a shard, and the position of its first row in the batch. */
+export function shardSizes(
+  sizes: AxisSizes,
+  shards: number,
+  shard: number,
+): { readonly first: number; readonly own: AxisSizes } {
+  if (shards === 1) return { first: 0, own: sizes };
+  const { first, rows } = shardRows(sizes["batch"] ?? 1, shards, shard);
+  return { first, own: { ...sizes, batch: rows } };
+}
+
+/** Whether several threads find something to do beside the rows. */
+function isWorthSharing(plans: readonly (Plan | undefined)[]): boolean {
+  return plans.some(
+    (plan) =>
+      plan !== undefined && stagesOf(plan).some(({ together, elements }) => together && elements >= manyElements),
+  );
+}
