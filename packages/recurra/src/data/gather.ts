@@ -53,77 +53,89 @@ export function gatherTargets(
   checkSlot(into.past, picks.length * past, columns);
   if (into.future !== undefined) checkSlot(into.future, picks.length * horizon, columns);
   for (let row = 0; row < picks.length; row++) {
-    const matrix = source.matrices[windows.series[picks[row]!]!]!;
+    const series = windows.series[picks[row]!]!;
     const origin = windows.origin[picks[row]!]!;
     for (let k = 0; k < columns; k++) {
-      const offset = windowOffset(
-        matrix,
-        columns,
-        k,
-        origin,
-        normalization === "season" ? Math.min(season, past) : past,
-        normalization,
-      );
-      const scale = normalization === "standard" ? windowDeviation(matrix, columns, k, origin, past, offset) : 1;
+      const column: Column = { matrix: source.matrices[series]!, columns, column: k };
+      const offset = windowOffset(column, origin, past, normalization, season);
+      const scale = windowScale(column, origin, past, normalization, offset);
       into.offset[row * columns + k] = offset;
       into.scale[row * columns + k] = scale;
-      copy(matrix, columns, k, origin - past, past, into.past, row * past, offset, scale);
-      if (into.future !== undefined) {
-        copy(matrix, columns, k, origin, horizon, into.future, row * horizon, offset, scale);
-      }
+      copyInto(into.past, row * past, column, origin - past, past, offset, scale);
+      if (into.future !== undefined) copyInto(into.future, row * horizon, column, origin, horizon, offset, scale);
     }
   }
 }
 
-function copy(
-  matrix: Float64Array,
-  columns: number,
-  column: number,
+/** One of the columns of a matrix [timesteps, columns]. */
+export interface Column {
+  readonly matrix: Float64Array;
+  readonly columns: number;
+  readonly column: number;
+}
+
+function copyInto(
+  { buffer, features, at = 0 }: Slot,
+  firstStep: number,
+  from: Column,
   start: number,
   count: number,
-  into: Slot,
-  firstStep: number,
   offset: number,
   scale: number,
+): void {
+  copyColumn(from, start, count, offset, scale, buffer, firstStep * features + at + from.column, features);
+}
+
+/** `count` timesteps from `start` on, normalised, to every `stride`th element of the buffer from `to` on. */
+export function copyColumn(
+  { matrix, columns, column }: Column,
+  start: number,
+  count: number,
+  offset: number,
+  scale: number,
+  buffer: Float32Array,
+  to: number,
+  stride: number,
 ): void {
   if (start < 0 || (start + count) * columns > matrix.length) {
     throw new InternalError(`gather: timesteps ${start} to ${start + count} of ${matrix.length / columns}`);
   }
-  const { buffer, features, at = 0 } = into;
-  let from = start * columns + column;
-  let to = firstStep * features + at + column;
-  for (let t = 0; t < count; t++) {
-    buffer[to] = (matrix[from]! - offset) / scale;
-    from += columns;
-    to += features;
-  }
+  const first = start * columns + column;
+  for (let t = 0; t < count; t++) buffer[to + t * stride] = (matrix[first + t * columns]! - offset) / scale;
 }
 
-function windowOffset(
-  matrix: Float64Array,
-  columns: number,
-  column: number,
+/** What is subtracted from a window, see `gatherTargets`. */
+export function windowOffset(
+  { matrix, columns, column }: Column,
   origin: number,
   past: number,
   normalization: WindowNormalization,
+  season: number,
 ): number {
   if (normalization === "none") return 0;
   if (normalization === "last") return matrix[(origin - 1) * columns + column]!;
+  const count = normalization === "season" ? Math.min(season, past) : past;
+  const first = (origin - count) * columns + column;
   let sum = 0;
-  for (let t = origin - past; t < origin; t++) sum += matrix[t * columns + column]!;
-  return sum / past;
+  for (let t = 0; t < count; t++) sum += matrix[first + t * columns]!;
+  return sum / count;
 }
 
-function windowDeviation(
-  matrix: Float64Array,
-  columns: number,
-  column: number,
+/** What a window is divided by; `mean` is its offset. */
+export function windowScale(
+  { matrix, columns, column }: Column,
   origin: number,
   past: number,
+  normalization: WindowNormalization,
   mean: number,
 ): number {
+  if (normalization !== "standard") return 1;
+  const first = (origin - past) * columns + column;
   let squares = 0;
-  for (let t = origin - past; t < origin; t++) squares += (matrix[t * columns + column]! - mean) ** 2;
+  for (let t = 0; t < past; t++) {
+    const distance = matrix[first + t * columns]! - mean;
+    squares += distance * distance;
+  }
   return Math.sqrt(squares / past + varianceEpsilon);
 }
 

@@ -1,5 +1,5 @@
 /** Windows as batches of the forecasting network: one row per window and target column, and the way back to original units. */
-import { gatherTargets } from "../../data/gather.ts";
+import { copyColumn, windowOffset, windowScale } from "../../data/gather.ts";
 import type { Windows } from "../../data/windows.ts";
 import type { Samples } from "../../train/feed.ts";
 import type { Batch } from "../../train/model.ts";
@@ -14,8 +14,10 @@ export class Feeder implements Samples {
   readonly #settings: Settings;
   readonly #features: FeatureCounts;
   readonly #withFuture: boolean;
+  /** Numbers of a step of the past: the target, what else is known of the past, and what is known of all time. */
+  readonly #perStep: number;
   #capacity = 0;
-  #buffers = makeBuffers(0, 0, 0, 0, 0, 0, 0);
+  #buffers = makeBuffers(0, 0, 0, 0, 0, 0);
 
   /** `withFuture`: whether the windows' targets are known; without them batches serve prediction only. */
   constructor(prepared: PreparedSet, windows: Windows, settings: Settings, features: FeatureCounts, withFuture = true) {
@@ -23,6 +25,7 @@ export class Feeder implements Samples {
     this.#prepared = prepared;
     this.#settings = settings;
     this.#features = features;
+    this.#perStep = 1 + features.past + features.known;
     this.#withFuture = withFuture;
   }
 
@@ -31,26 +34,12 @@ export class Feeder implements Samples {
   }
 
   batch(picks: Int32Array): Batch {
-    const { past, horizon, segment, outputSegment, window, season, masked } = this.#settings;
+    const { past, horizon, segment, outputSegment, masked } = this.#settings;
     const { targets, known, static: constant } = this.#features;
-    const perStep = 1 + this.#features.past + known;
+    const perStep = this.#perStep;
     const rows = picks.length * targets;
-    this.#reserve(picks.length, perStep);
+    this.#reserve(picks.length);
     const buffers = this.#buffers;
-    const source = { matrices: this.#prepared.values, columns: targets };
-    gatherTargets(
-      source,
-      this.windows,
-      picks,
-      window,
-      {
-        past: { buffer: buffers.gatheredPast, features: targets },
-        ...(this.#withFuture ? { future: { buffer: buffers.gatheredFuture, features: targets } } : {}),
-        offset: buffers.offset,
-        scale: buffers.scale,
-      },
-      season,
-    );
     for (let i = 0; i < picks.length; i++) {
       const series = this.windows.series[picks[i]!]!;
       const origin = this.windows.origin[picks[i]!]!;
@@ -74,17 +63,16 @@ export class Feeder implements Samples {
     const { targets } = this.#features;
     const { offset, scale } = this.#buffers;
     const slot = i * targets + column;
-    const inNetworkScale = (value + this.#naive(i, column, step)) * scale[slot]! + offset[slot]!;
+    const inNetworkScale = (value + this.#naive(slot, step)) * scale[slot]! + offset[slot]!;
     const series = this.windows.series[picks[i]!]!;
     return toOriginalScale(inNetworkScale, this.#prepared.scales[series]!, column, this.#settings.scale);
   }
 
   /** What the network's output is added to, in the window's own scale. */
-  #naive(i: number, column: number, step: number): number {
+  #naive(row: number, step: number): number {
     const { past, season, residual } = this.#settings;
     if (residual === "none") return 0;
-    const { targets } = this.#features;
-    const at = (position: number) => this.#buffers.gatheredPast[(i * past + position) * targets + column]!;
+    const at = (position: number) => this.#buffers.past[(row * past + position) * this.#perStep]!;
     if (residual === "lastValue") return at(past - 1);
     const seasonal = (length: number) => at(past - length + (step % length));
     return residual === "seasonalNaive" ? seasonal(season) : (seasonal(season) + seasonal(7 * season)) / 2;
@@ -94,54 +82,57 @@ export class Feeder implements Samples {
     const { past, horizon, masked } = this.#settings;
     const { targets, known, static: constant } = this.#features;
     const pastFeatures = this.#features.past - (masked ? 1 : 0);
-    const perStep = 1 + this.#features.past + known;
     const { observed } = this.#prepared.set.series[series]!;
-    const pastMatrix = this.#prepared.past[series]!;
-    const knownMatrix = this.#prepared.known[series]!;
     const buffers = this.#buffers;
     const row = i * targets + column;
     buffers.channel[row] = column;
-    let to = row * past * perStep;
-    for (let step = 0; step < past; step++) {
-      const t = origin - past + step;
-      buffers.past[to++] = buffers.gatheredPast[(i * past + step) * targets + column]!;
-      for (let k = 0; k < pastFeatures; k++) buffers.past[to++] = pastMatrix[t * pastFeatures + k]!;
-      if (masked) buffers.past[to++] = observed === undefined ? 0 : 1 - observed[t * targets + column]!;
-      for (let k = 0; k < known; k++) buffers.past[to++] = knownMatrix[t * known + k]!;
+    this.#fillTarget(row, column, series, origin);
+    const knownMatrix = this.#prepared.known[series]!;
+    if (this.#perStep > 1) {
+      const pastMatrix = this.#prepared.past[series]!;
+      for (let step = 0; step < past; step++) {
+        const t = origin - past + step;
+        let to = (row * past + step) * this.#perStep + 1;
+        for (let k = 0; k < pastFeatures; k++) buffers.past[to++] = pastMatrix[t * pastFeatures + k]!;
+        if (masked) buffers.past[to++] = observed === undefined ? 0 : 1 - observed[t * targets + column]!;
+        for (let k = 0; k < known; k++) buffers.past[to++] = knownMatrix[t * known + k]!;
+      }
     }
     for (let k = 0; k < constant; k++) buffers.constant[row * constant + k] = this.#prepared.constant[series]![k]!;
-    for (let step = 0; step < horizon; step++) {
-      const slot = row * horizon + step;
-      for (let k = 0; k < known; k++) buffers.known[slot * known + k] = knownMatrix[(origin + step) * known + k]!;
-      if (!this.#withFuture) continue;
-      buffers.target[slot] =
-        buffers.gatheredFuture[(i * horizon + step) * targets + column]! - this.#naive(i, column, step);
-      if (masked) buffers.mask[slot] = observed === undefined ? 1 : observed[(origin + step) * targets + column]!;
-    }
+    for (let k = 0; k < horizon * known; k++)
+      buffers.known[row * horizon * known + k] = knownMatrix[origin * known + k]!;
+    if (!masked || !this.#withFuture) return;
+    for (let step = 0; step < horizon; step++)
+      buffers.mask[row * horizon + step] = observed === undefined ? 1 : observed[(origin + step) * targets + column]!;
   }
 
-  #reserve(windows: number, perStep: number): void {
+  /** Past and future of the target, normalised by its past. */
+  #fillTarget(row: number, column: number, series: number, origin: number): void {
+    const { past, horizon, window, season, residual } = this.#settings;
+    const { offset, scale, past: inputs, target } = this.#buffers;
+    const from = { matrix: this.#prepared.values[series]!, columns: this.#features.targets, column };
+    const subtracted = windowOffset(from, origin, past, window, season);
+    const divisor = windowScale(from, origin, past, window, subtracted);
+    offset[row] = subtracted;
+    scale[row] = divisor;
+    copyColumn(from, origin - past, past, subtracted, divisor, inputs, row * past * this.#perStep, this.#perStep);
+    if (!this.#withFuture) return;
+    copyColumn(from, origin, horizon, subtracted, divisor, target, row * horizon, 1);
+    if (residual === "none") return;
+    for (let step = 0; step < horizon; step++) target[row * horizon + step]! -= this.#naive(row, step);
+  }
+
+  #reserve(windows: number): void {
     if (windows <= this.#capacity) return;
     const { past, horizon } = this.#settings;
     const { targets, known, static: constant } = this.#features;
     this.#capacity = windows;
-    this.#buffers = makeBuffers(windows, targets, past, horizon, perStep, known, constant);
+    this.#buffers = makeBuffers(windows * targets, past, horizon, this.#perStep, known, constant);
   }
 }
 
-function makeBuffers(
-  windows: number,
-  targets: number,
-  past: number,
-  horizon: number,
-  perStep: number,
-  known: number,
-  constant: number,
-) {
-  const rows = windows * targets;
+function makeBuffers(rows: number, past: number, horizon: number, perStep: number, known: number, constant: number) {
   return {
-    gatheredPast: new Float32Array(rows * past),
-    gatheredFuture: new Float32Array(rows * horizon),
     offset: new Float64Array(rows),
     scale: new Float64Array(rows),
     past: new Float32Array(rows * past * perStep),
