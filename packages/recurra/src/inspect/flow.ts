@@ -166,7 +166,10 @@ function byStep(
     .slice(axes.indexOf(layer.axis) + 1)
     .reduce((size, axis) => size * sizeOf(axis, sizes), product(shape));
   const steps = sizeOf(layer.axis, sizes);
-  for (let i = 0; i < values.length; i++) visit(Math.floor(i / inner) % steps, values[i]!);
+  for (let i = 0, run = 0; i < values.length; run++) {
+    const step = run % steps;
+    for (const end = i + inner; i < end; i++) visit(step, values[i]!);
+  }
 }
 
 function mean(

@@ -52,12 +52,17 @@ export function feedOf(model: Model, { data, lengths, accumulate = 1, batchSize 
         lengths === undefined
           ? shuffledOrder(data.count, model.seed, epoch)
           : bucketedOrder(lengths, model.seed, epoch, batchSize);
+      const batchFrom = (at: number) => samples.batch(order.subarray(at, Math.min(data.count, at + batchSize)));
       return (step, rate) => {
+        if (accumulate === 1) {
+          const batch = batchFrom(step * batchSize);
+          return { result: model.trainStep(batch, rate), batch, size: rowsOf(batch) };
+        }
         let batch: Batch = { sizes: {}, inputs: {} };
         let size = 0;
         function* batches() {
           for (let at = step * perStep; at < Math.min(data.count, (step + 1) * perStep); at += batchSize) {
-            batch = samples.batch(order.subarray(at, Math.min(data.count, at + batchSize)));
+            batch = batchFrom(at);
             size += rowsOf(batch);
             yield batch;
           }

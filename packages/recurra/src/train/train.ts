@@ -181,17 +181,16 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
   };
 }
 
-function* warnings(
+function warnings(
   model: Model,
   batch: Batch,
   step: number,
   norms: GradientNorms,
   watch: GradientWatch | undefined,
-): Generator<GradientWarning> {
+): readonly GradientWarning[] {
   const norm = norms.exploding();
-  if (norm !== undefined) yield explodingNorm(model, norm);
   const seen = watch?.(model, batch, step);
-  if (seen !== undefined) yield seen;
+  return [...(norm === undefined ? [] : [explodingNorm(model, norm)]), ...(seen === undefined ? [] : [seen])];
 }
 
 /** The norm of all weights together. */

@@ -63,9 +63,10 @@ export class GradientNorms {
    * the gradient a change of all weights by a ten-thousandth of their length could then double the loss.
    */
   exploding(): number | undefined {
-    if (this.#latest.length < steps) return undefined;
-    const median = [...this.#latest].sort((a, b) => a - b)[steps >> 1]!;
-    return median > this.#limit ? median : undefined;
+    let above = 0;
+    for (const norm of this.#latest) if (norm > this.#limit) above++;
+    if (above <= steps >> 1 || this.#latest.length < steps) return undefined;
+    return [...this.#latest].sort((a, b) => a - b)[steps >> 1];
   }
 }
 
