@@ -1032,6 +1032,11 @@ static napi_value callTurnIn(napi_env env, napi_callback_info info) {
   float *target = matrix(env, binding, v[1], inner, outer * features, outer * features, 1);
   if (target == NULL) return NULL;
   const float *from = (const float *)data + v[0];
+  if (features == 1) {
+    for (int64_t i = 0; i < outer; i++)
+      for (int64_t j = 0; j < inner; j++) target[j * outer + i] = *from++;
+    return NULL;
+  }
   for (int64_t i = 0; i < outer; i++)
     for (int64_t j = 0; j < inner; j++, from += features)
       memcpy(target + (j * outer + i) * features, from, features * sizeof(float));

@@ -1,6 +1,6 @@
 /** How gradients flow back through time in a model, for one batch, and what gates and states do meanwhile: plain data. */
 import { createRandom } from "../base/random.ts";
-import { type AxisSizes, elementCount, product, sizeOf, type TensorType } from "../base/shapes.ts";
+import { type AxisSizes, elementCount, sizeOf, type TensorType } from "../base/shapes.ts";
 import { Executable } from "../compile/executable.ts";
 import type { Batch, Model } from "../train/model.ts";
 import { stateFeeds } from "../train/programs.ts";
@@ -50,7 +50,7 @@ export class Inspector {
 
     const random = createRandom(seed);
     const states = layers.flatMap((layer) => layer.states.map((state) => ({ layer, state })));
-    const squares = new Map(states.map(({ layer, state }) => [state, new Float64Array(stepsOf(layer, batch))]));
+    const pulled = new Map(states.map(({ layer, state }) => [state, new Float64Array(stepsOf(layer, batch))]));
     const run = () => {
       const feeds: Record<string, Float32Array> = {};
       for (const { layer, state } of states) {
@@ -65,14 +65,11 @@ export class Inspector {
     for (let drawn = 0; drawn < directions; drawn++) {
       run();
       for (const { layer, state } of states) {
-        const sum = squares.get(state)!;
-        byStep(read(state.pulled), state.type, layer, batch, (step, value) => {
-          sum[step]! += value * value;
-        });
+        summed(read(state.pulled), state.type, layer, batch, squares, pulled.get(state)!);
       }
     }
     const loss = executable.scalar("inspect", "loss");
-    const flows = layers.map((layer) => layerFlow(layer, batch, read, squares, directions));
+    const flows = layers.map((layer) => layerFlow(layer, batch, read, pulled, directions));
     const changes = [...parameters].map(([name, output]) => {
       const gradient = read(output);
       return { name, weightNorm: norm(weights.get(name)!), gradientNorm: norm(gradient), gradient };
@@ -110,14 +107,12 @@ function layerFlow(
   layer: ProbedLayer,
   batch: Batch,
   read: Read,
-  squares: ReadonlyMap<ProbedState, Float64Array>,
+  pulled: ReadonlyMap<ProbedState, Float64Array>,
   directions: number,
 ): LayerFlow {
   const steps = stepsOf(layer, batch);
-  const average = (values: Float32Array, type: TensorType, of: (value: number) => number) =>
-    mean(values, type, layer, batch, of);
-  const share = (values: Float32Array, type: TensorType, counts: (value: number) => boolean) =>
-    average(values, type, (value) => (counts(value) ? 1 : 0));
+  const average = (values: Float32Array, type: TensorType, add: Adding) =>
+    summed(values, type, layer, batch, add).map((sum) => (sum * steps) / values.length);
   return {
     name: layer.name,
     direction: layer.direction,
@@ -126,25 +121,22 @@ function layerFlow(
       const { type, lossGradient } = state;
       const values = read(state.values);
       const perStep = elementCount(type, batch.sizes) / steps;
-      const squared = new Float64Array(steps);
-      byStep(read(lossGradient), type, layer, batch, (step, value) => {
-        squared[step]! += value * value;
-      });
+      const squared = summed(read(lossGradient), type, layer, batch, squares);
       return {
         name: state.name,
         lossGradient: squared.map(Math.sqrt),
-        reach: squares.get(state)!.map((sum) => Math.sqrt(sum / (directions * perStep))),
-        size: average(values, type, (value) => value * value).map(Math.sqrt),
-        saturated: share(values, type, (value) => Math.abs(value) > 0.97),
+        reach: pulled.get(state)!.map((sum) => Math.sqrt(sum / (directions * perStep))),
+        size: average(values, type, squares).map(Math.sqrt),
+        saturated: average(values, type, outside(-0.97, 0.97)),
       };
     }),
     gates: layer.gates.map(({ name, values: output, type }) => {
       const values = read(output);
       return {
         name,
-        mean: average(values, type, (value) => value),
-        closed: share(values, type, (value) => value < 0.05),
-        open: share(values, type, (value) => value > 0.95),
+        mean: average(values, type, numbers),
+        closed: average(values, type, outside(0.05, Number.POSITIVE_INFINITY)),
+        open: average(values, type, outside(Number.NEGATIVE_INFINITY, 0.95)),
       };
     }),
   };
@@ -154,37 +146,45 @@ function stepsOf(layer: ProbedLayer, batch: Batch): number {
   return sizeOf(layer.axis, batch.sizes);
 }
 
-/** Visits every number of a tensor with the step it belongs to. */
-function byStep(
+/** Goes on with a sum over a run of numbers: a loop of its own for each, for a look visits many. */
+type Adding = (sum: number, values: Float32Array, first: number, end: number) => number;
+
+const numbers: Adding = (sum, values, first, end) => {
+  let total = sum;
+  for (let i = first; i < end; i++) total += values[i]!;
+  return total;
+};
+
+const squares: Adding = (sum, values, first, end) => {
+  let total = sum;
+  for (let i = first; i < end; i++) total += values[i]! * values[i]!;
+  return total;
+};
+
+/** Counts the numbers below or above. */
+function outside(low: number, high: number): Adding {
+  return (sum, values, first, end) => {
+    let total = sum;
+    for (let i = first; i < end; i++) if (values[i]! < low || values[i]! > high) total++;
+    return total;
+  };
+}
+
+/** By step; `sums` is what has been added before. */
+function summed(
   values: Float32Array,
   { axes, shape }: TensorType,
   layer: ProbedLayer,
   { sizes }: Batch,
-  visit: (step: number, value: number) => void,
-): void {
-  const inner = axes
-    .slice(axes.indexOf(layer.axis) + 1)
-    .reduce((size, axis) => size * sizeOf(axis, sizes), product(shape));
-  const steps = sizeOf(layer.axis, sizes);
-  for (let i = 0, run = 0; i < values.length; run++) {
-    const step = run % steps;
-    for (const end = i + inner; i < end; i++) visit(step, values[i]!);
-  }
-}
-
-function mean(
-  values: Float32Array,
-  type: TensorType,
-  layer: ProbedLayer,
-  batch: Batch,
-  of: (value: number) => number,
+  add: Adding,
+  sums = new Float64Array(sizeOf(layer.axis, sizes)),
 ): Float64Array {
-  const steps = stepsOf(layer, batch);
-  const sums = new Float64Array(steps);
-  byStep(values, type, layer, batch, (step, value) => {
-    sums[step]! += of(value);
-  });
-  return sums.map((sum) => (sum * steps) / values.length);
+  const inner = elementCount({ axes: axes.slice(axes.indexOf(layer.axis) + 1), shape }, sizes);
+  for (let first = 0, run = 0; first < values.length; first += inner, run++) {
+    const step = run % sums.length;
+    sums[step] = add(sums[step]!, values, first, first + inner);
+  }
+  return sums;
 }
 
 function norm(values: Float32Array): number {
