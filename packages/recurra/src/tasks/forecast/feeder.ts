@@ -16,6 +16,8 @@ export class Feeder implements Samples {
   readonly #withFuture: boolean;
   /** Numbers of a step of the past: the target, what else is known of the past, and what is known of all time. */
   readonly #perStep: number;
+  /** The last one; the next of as many rows is the same views of the buffers. */
+  #batch: Batch | undefined;
   #capacity = 0;
   #buffers = makeBuffers(0, 0, 0, 0, 0, 0);
 
@@ -34,21 +36,25 @@ export class Feeder implements Samples {
   }
 
   batch(picks: Int32Array): Batch {
-    const { past, horizon, segment, outputSegment, masked } = this.#settings;
-    const { targets, known, static: constant } = this.#features;
-    const perStep = this.#perStep;
-    const rows = picks.length * targets;
+    const { targets } = this.#features;
     this.#reserve(picks.length);
-    const buffers = this.#buffers;
     for (let i = 0; i < picks.length; i++) {
       const series = this.windows.series[picks[i]!]!;
       const origin = this.windows.origin[picks[i]!]!;
       for (let column = 0; column < targets; column++) this.#fillRow(i, column, series, origin);
     }
+    if (this.#batch?.sizes["batch"] !== picks.length * targets) this.#batch = this.#batchOf(picks.length * targets);
+    return this.#batch;
+  }
+
+  #batchOf(rows: number): Batch {
+    const { past, horizon, segment, outputSegment, masked } = this.#settings;
+    const { known, static: constant } = this.#features;
+    const buffers = this.#buffers;
     return {
       sizes: { batch: rows, time: past / segment, steps: horizon / outputSegment },
       inputs: {
-        past: buffers.past.subarray(0, rows * past * perStep),
+        past: buffers.past.subarray(0, rows * past * this.#perStep),
         channel: buffers.channel.subarray(0, rows),
         static: buffers.constant.subarray(0, rows * constant),
         known: buffers.known.subarray(0, rows * horizon * known),
@@ -126,6 +132,7 @@ export class Feeder implements Samples {
     if (windows <= this.#capacity) return;
     const { past, horizon } = this.#settings;
     const { targets, known, static: constant } = this.#features;
+    this.#batch = undefined;
     this.#capacity = windows;
     this.#buffers = makeBuffers(windows * targets, past, horizon, this.#perStep, known, constant);
   }
