@@ -48,6 +48,7 @@ export class CompiledProgram {
   #registered: number | undefined;
   /** By the sizes of `axes`. */
   readonly #sized = new Map<string, SizedCall>();
+  #last: SizedCall | undefined;
 
   constructor(
     name: string,
@@ -110,10 +111,13 @@ export class CompiledProgram {
 
   /** Calls of these sizes; plans and compiles, unless what is compiled has room for them. @throws ShapeError when an axis has no size. */
   sized(sizes: AxisSizes): SizedCall {
-    let key = "";
-    for (const axis of this.axes) key += `${sizes[axis]} `;
-    const known = this.#sized.get(key);
-    if (known !== undefined) return known;
+    if (this.#last?.isOf(sizes) === true) return this.#last;
+    const key = this.axes.map((axis) => sizes[axis]).join(" ");
+    this.#last = this.#sized.get(key) ?? this.#makeSized(key, sizes);
+    return this.#last;
+  }
+
+  #makeSized(key: string, sizes: AxisSizes): SizedCall {
     checkSizes(this.axes, sizes);
     this.ensure(sizes);
     const own = Object.fromEntries(this.axes.map((axis) => [axis, sizes[axis]!]));
@@ -211,6 +215,7 @@ export class CompiledProgram {
     const options = { shared: pool !== undefined, nativeLoops: native?.loops };
     const { bytes, loops } = emitModule(this.placed.emitted, this.moduleAxes, options);
     this.#sized.clear();
+    this.#last = undefined;
     this.#loops = loops;
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);

@@ -107,7 +107,15 @@ const enoughMemory = mostMemory / 2;
 interface CalledOrder {
   readonly shards: readonly ShardOrder[];
   readonly steps: number;
+  readonly packedRows: number;
 }
+
+interface Called {
+  readonly shards: number;
+  readonly order: CalledOrder | undefined;
+}
+
+const oneShard: Called = { shards: 1, order: undefined };
 
 /** Below this many floating-point operations, some microseconds, a call stays on one thread untried. */
 const fewOperations = 5e5;
@@ -122,11 +130,10 @@ export class Executable {
   readonly #native: NativeKernels | undefined;
   readonly #pool: ThreadPool | undefined;
   readonly #mostThreads: number;
-  readonly #orders = new Map<string, CalledOrder>();
   /** All of the memory; another view when that has grown. */
   #floats: Float32Array<ArrayBuffer>;
-  /** How many shards the last call of each program had. */
-  readonly #called = new Map<string, number>();
+  /** By program, of the last call. */
+  readonly #called = new Map<string, Called>();
   /** By program and size: whether several threads have been faster than one. */
   readonly #paces = new Map<string, Pace>();
   /** Whose prepared values lie in memory and still follow from the parameters; a program compiled again has another. */
@@ -260,22 +267,19 @@ export class Executable {
   ): void {
     const program = this.#known(name);
     const call = program.sized(sizes);
-    const { entry } = program.placed;
     const room = this.#room(program);
-    const most = call.shardCount(false);
-    this.#orderRows(name, entry, most, sizes, inputs);
-    const order = this.#orders.get(name);
+    const order = orderOf(call, sizes, inputs);
     const given = { inputs, scalars, sizes, steps: order?.steps ?? 0 };
-    const { team, done } = this.#team(name, program, call);
-    const shards = call.shards(team.isAlone ? call.shardCount(true) : most);
-    this.#called.set(name, shards.length);
+    const { team, done } = this.#team(name, program, call, order);
+    const shards = team.isAlone ? call.shardsAlone : call.shards;
+    this.#called.set(name, { shards: shards.length, order });
     this.#prepare(program, call, team);
     team.rows(name, call, shards, sizes, (shard) => {
       const own = order?.shards[shard.index];
-      if (own !== undefined) this.#writeOrder(program.placed, shard, own);
+      if (own !== undefined) this.#writeOrder(call.placed, shard, own);
       for (const write of shard.writes) this.#write(room, write, given, own);
     });
-    if (entry.whole !== undefined) {
+    if (call.whole !== undefined) {
       team.sum(shards.length);
       for (const write of call.writes) this.#write(room, write, given, undefined);
       team.stages(call.whole);
@@ -314,8 +318,7 @@ export class Executable {
     const buffer = outputOf(entry, program, name);
     const type = entry.rows.types.get(buffer)!;
     const result = new Float32Array(elementCount(type, sizes));
-    const shards = type.axes.includes("batch") ? this.#called.get(program)! : 1;
-    const called = type.axes.includes("batch") ? this.#orders.get(program) : undefined;
+    const { shards, order: called } = type.axes.includes("batch") ? this.#called.get(program)! : oneShard;
     for (let shard = 0; shard < shards; shard++) {
       const { first, own } = shardSizes(sizes, shards, shard);
       const address = placement.shardBase + shard * placement.shardBytes + placement.rows[buffer]!;
@@ -344,7 +347,7 @@ export class Executable {
   }
 
   #prepare({ instance, placed: { entry } }: CompiledProgram, call: SizedCall, team: Team): void {
-    if (this.#prepared !== instance) team.stages(call.prepare);
+    if (call.prepare !== undefined && this.#prepared !== instance) team.stages(call.prepare);
     this.#prepared = entry.prepared?.lasts === true ? instance : undefined;
   }
 
@@ -359,24 +362,6 @@ export class Executable {
     const found = this.#programs.get(name);
     if (found === undefined) throw new InternalError(`no program "${name}"`);
     return found;
-  }
-
-  /** Sorts the rows of a packed program, for this call and for reading its outputs. */
-  #orderRows(
-    name: string,
-    { rows: { packing } }: Entry,
-    shards: number,
-    sizes: AxisSizes,
-    inputs: Readonly<Record<string, Numbers>>,
-  ): void {
-    this.#orders.delete(name);
-    if (packing === undefined) return;
-    const given = inputs[packing.lengths];
-    const type = { axes: ["batch"], shape: [1] };
-    if (given === undefined || given.length !== elementCount(type, sizes))
-      throw wrongInput(packing.lengths, given, type, sizes);
-    const steps = sizeOf(packing.axis, sizes);
-    this.#orders.set(name, { shards: orderRows(given, steps, shards), steps });
   }
 
   /** Tells a packed program how its rows are held. */
@@ -408,10 +393,15 @@ export class Executable {
   }
 
   /** The threads of a call; `done` ends its measurement. */
-  #team(name: string, program: CompiledProgram, call: SizedCall): { team: Team; done: () => void } {
-    const operations = this.#pool === undefined || !call.isShared ? 0 : this.#operations(name, call);
+  #team(
+    name: string,
+    program: CompiledProgram,
+    call: SizedCall,
+    order: CalledOrder | undefined,
+  ): { team: Team; done: () => void } {
+    const operations = this.#pool === undefined || !call.isShared ? 0 : call.operations(order?.packedRows);
     const ready = operations < fewOperations ? 1 : this.#threads(program);
-    if (ready === 1) return { team: new Team(program, undefined, 1), done: () => undefined };
+    if (ready === 1) return { team: new Team(program, undefined, 1), done: nothing };
     const pace = this.#paceOf(name, operations);
     const together = pace.next();
     const started = performance.now();
@@ -437,10 +427,6 @@ export class Executable {
     return Math.min(this.#mostThreads, this.#pool.ready(program.join(this.#pool)));
   }
 
-  #operations(name: string, call: SizedCall): number {
-    return call.operations(this.#orders.get(name)?.shards.reduce((sum, shard) => sum + shard.packedRows, 0));
-  }
-
   /** As it is between calls, when nothing lies in the arena. */
   #room({ instance, turnIn, placed: { placement } }: CompiledProgram): Room {
     return { floats: this.#floats, staging: placement.arenaBase, turn: instance.turn, turnIn };
@@ -458,6 +444,25 @@ interface Given {
   readonly sizes: AxisSizes;
   /** Of the sequence, where rows are packed. */
   readonly steps: number;
+}
+
+function nothing(): void {}
+
+/** Sorts the rows of a packed program, for a call and for reading its outputs. */
+function orderOf(
+  { placed, shards }: SizedCall,
+  sizes: AxisSizes,
+  inputs: Readonly<Record<string, Numbers>>,
+): CalledOrder | undefined {
+  const { packing } = placed.entry.rows;
+  if (packing === undefined) return undefined;
+  const given = inputs[packing.lengths];
+  const type = { axes: ["batch"], shape: [1] };
+  if (given === undefined || given.length !== elementCount(type, sizes))
+    throw wrongInput(packing.lengths, given, type, sizes);
+  const steps = sizeOf(packing.axis, sizes);
+  const orders = orderRows(given, steps, shards.length);
+  return { shards: orders, steps, packedRows: orders.reduce((sum, { packedRows }) => sum + packedRows, 0) };
 }
 
 function outputOf({ rows }: Entry, program: string, name: string): BufferId {

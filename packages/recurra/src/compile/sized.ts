@@ -32,9 +32,18 @@ export interface Write {
 export interface ShardCall {
   readonly index: number;
   readonly address: number;
-  /** What the function of the rows is called with, in the calling thread. */
-  readonly numbers: readonly number[];
+  /** Computes it in the calling thread. */
+  readonly run: () => void;
   readonly writes: readonly Write[];
+}
+
+/** What is cut into stages. */
+export interface StagesCall {
+  /** All of them, in the calling thread. */
+  readonly alone: () => void;
+  readonly stages: readonly StageCall[];
+  /** Whether threads share any of them. */
+  readonly isShared: boolean;
 }
 
 export interface StageCall {
@@ -42,8 +51,7 @@ export interface StageCall {
   readonly run: Exported;
   /** What it is called with before the number of the thread and how many there are. */
   readonly numbers: readonly number[];
-  /** Whether threads share it. */
-  readonly together: boolean;
+  readonly isShared: boolean;
 }
 
 /** A program that is compiled: its parts, where they lie, and its functions. */
@@ -56,38 +64,48 @@ export interface Callable {
 }
 
 export class SizedCall {
-  readonly run: Exported;
-  /** What of the batch its rows are called with: the sizes of all rows, in the order of the module. */
+  /** The sizes of the whole batch, in the order of the module. */
   readonly numbers: readonly number[];
   /** Inputs of what is done once for all rows. */
   readonly writes: readonly Write[];
-  readonly prepare: readonly StageCall[];
-  readonly whole: readonly StageCall[];
+  readonly prepare: StagesCall | undefined;
+  readonly whole: StagesCall | undefined;
+  /** For several threads. */
+  readonly shards: readonly ShardCall[];
+  /** For one thread alone, which has larger ones where rows are free. */
+  readonly shardsAlone: readonly ShardCall[];
   /** Whether several threads find something to do. */
   readonly isShared: boolean;
+  readonly placed: PlacedProgram;
   readonly #program: Callable;
   readonly #sizes: AxisSizes;
   readonly #all: AxisSizes;
   readonly #operations: number;
-  readonly #shards = new Map<number, readonly ShardCall[]>();
 
   /** `sizes` of the batch; `all`: with those of the segments, where the program is in segments. */
   constructor(program: Callable, sizes: AxisSizes, all: AxisSizes) {
-    const { name, instance, placed } = program;
+    const { name, placed } = program;
     const { entry, placement } = placed;
     const { prepared, whole } = entry;
     this.#program = program;
+    this.placed = placed;
     this.#sizes = sizes;
     this.#all = all;
-    this.run = instance.programs.get(name)!;
     this.numbers = this.#arguments(all);
-    this.prepare = prepared === undefined ? [] : this.#stages(`${name}.prepare`, prepared.plan, 0);
-    this.whole = whole === undefined ? [] : this.#stages(`${name}.whole`, whole.plan, placement.wholeBase);
+    this.prepare = prepared === undefined ? undefined : this.#stages(`${name}.prepare`, prepared.plan, 0);
+    this.whole = whole === undefined ? undefined : this.#stages(`${name}.whole`, whole.plan, placement.wholeBase);
     this.writes = whole === undefined ? [] : this.#writesOf(whole, placement.whole, placement.wholeBase, sizes, 0);
+    const counts = [shardsOf(entry, sizes, false), shardsOf(entry, sizes, true)] as const;
+    this.shards = this.#shards(counts[0]);
+    this.shardsAlone = counts[0] === counts[1] ? this.shards : this.#shards(counts[1]);
     this.isShared =
-      this.shardCount(false) > 1 ||
-      isWorthSharing([prepared?.lasts === false ? prepared.plan : undefined, whole?.plan]);
+      this.shards.length > 1 || isWorthSharing([prepared?.lasts === false ? prepared.plan : undefined, whole?.plan]);
     this.#operations = operationsOf(entry.rows.plan, withPackedSizes(all, entry.rows.packing));
+  }
+
+  isOf(sizes: AxisSizes): boolean {
+    for (const axis in this.#sizes) if (sizes[axis] !== this.#sizes[axis]) return false;
+    return true;
   }
 
   /** Floating-point operations of the matrix products of the rows; where they are packed, of so many. */
@@ -97,25 +115,19 @@ export class SizedCall {
     return operationsOf(plan, withPackedSizes(this.#all, packing, packedRows));
   }
 
-  /** `alone`: one thread has larger shards where rows are free. */
-  shardCount(alone: boolean): number {
-    return shardsOf(this.#program.placed.entry, this.#sizes, alone);
-  }
-
-  shards(count: number): readonly ShardCall[] {
-    const known = this.#shards.get(count);
-    if (known !== undefined) return known;
-    const made = Array.from({ length: count }, (_, index) => this.#shard(index, count));
-    this.#shards.set(count, made);
-    return made;
+  #shards(count: number): readonly ShardCall[] {
+    return Array.from({ length: count }, (_, index) => this.#shard(index, count));
   }
 
   #shard(index: number, count: number): ShardCall {
-    const { entry, placement } = this.#program.placed;
+    const { name, instance, placed } = this.#program;
+    const { entry, placement } = placed;
     const { first, own } = shardSizes(this.#sizes, count, index);
     const address = placement.shardBase + index * placement.shardBytes;
     const numbers = [...this.#arguments({ ...this.#all, ...own }), placement.arenaBase, address, first];
-    return { index, address, numbers, writes: this.#writesOf(entry.rows, placement.rows, address, own, first) };
+    // Bound once: a spread would make an array in every call.
+    const run = instance.programs.get(name)!.bind(undefined, ...numbers);
+    return { index, address, run, writes: this.#writesOf(entry.rows, placement.rows, address, own, first) };
   }
 
   #writesOf(part: Part, addresses: Placement["rows"], base: number, own: AxisSizes, first: number): readonly Write[] {
@@ -138,15 +150,17 @@ export class SizedCall {
     });
   }
 
-  #stages(name: string, plan: Plan, base: number): readonly StageCall[] {
+  #stages(name: string, plan: Plan, base: number): StagesCall {
     const { instance, placed } = this.#program;
     const numbers = [...this.numbers, placed.placement.arenaBase, base, 0];
-    return stagesOf(plan).map(({ together, elements }, i) => ({
+    const stages = stagesOf(plan).map(({ together, elements }, i) => ({
       name: stageName(name, i),
       run: instance.programs.get(stageName(name, i))!,
       numbers,
-      together: together && elements >= fewElements,
+      isShared: together && elements >= fewElements,
     }));
+    const alone = instance.programs.get(name)!.bind(undefined, ...numbers);
+    return { alone, stages, isShared: stages.some(({ isShared }) => isShared) };
   }
 
   #arguments(sizes: AxisSizes): readonly number[] {
@@ -154,7 +168,7 @@ export class SizedCall {
   }
 }
 
-/** How many shards a batch is cut into. */
+/** How many shards a batch is cut into: for several threads, or for one alone. */
 export function shardsOf({ splits, freeRows, rowsPerShard }: Entry, sizes: AxisSizes, alone: boolean): number {
   if (!splits) return 1;
   const batch = sizes["batch"] ?? 1;

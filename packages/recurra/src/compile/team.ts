@@ -1,7 +1,7 @@
 /** The threads of one call of a program: they share its shards of rows, the sums over them, and what is done once for all rows. */
 import type { AxisSizes } from "../base/shapes.ts";
 import type { CompiledProgram } from "./compiled.ts";
-import { fewElements, type ShardCall, type SizedCall, type StageCall } from "./sized.ts";
+import { fewElements, type ShardCall, type SizedCall, type StagesCall } from "./sized.ts";
 import { partOf, type ThreadPool } from "./threads.ts";
 
 export class Team {
@@ -26,7 +26,7 @@ export class Team {
    */
   rows(
     name: string,
-    { run, numbers }: SizedCall,
+    { numbers }: SizedCall,
     shards: readonly ShardCall[],
     sizes: AxisSizes,
     feed: (shard: ShardCall) => void,
@@ -34,8 +34,9 @@ export class Team {
     const threads = Math.min(this.#threads, shards.length);
     const own = () => {
       for (let i = 0; i < shards.length; i += threads) {
-        feed(shards[i]!);
-        run(...shards[i]!.numbers);
+        const shard = shards[i]!;
+        feed(shard);
+        shard.run();
       }
     };
     if (threads === 1) {
@@ -61,10 +62,13 @@ export class Team {
     else this.#run("sum", undefined, [first, shardBytes, count, shards], own);
   }
 
-  /** Runs what is cut into stages. */
-  stages(stages: readonly StageCall[]): void {
-    for (const { name, run, numbers, together } of stages) {
-      const threads = together ? this.#threads : 1;
+  stages({ alone, stages, isShared }: StagesCall): void {
+    if (!isShared || this.#threads === 1) {
+      alone();
+      return;
+    }
+    for (const { name, run, numbers, isShared } of stages) {
+      const threads = isShared ? this.#threads : 1;
       if (threads === 1) run(...numbers, 0, 1);
       else this.#run("part", name, numbers, () => run(...numbers, 0, threads));
     }

@@ -20,6 +20,7 @@ describe("tensors", () => {
   for (const [batch, time, features] of [
     [1, 1, 1],
     [3, 2, 4],
+    [6, 5, 1],
     [5, 7, 9],
     [4, 1, 16],
     [2, 3, 3],

@@ -181,6 +181,8 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
   };
 }
 
+const nothingSeen: readonly GradientWarning[] = [];
+
 function warnings(
   model: Model,
   batch: Batch,
@@ -190,7 +192,8 @@ function warnings(
 ): readonly GradientWarning[] {
   const norm = norms.exploding();
   const seen = watch?.(model, batch, step);
-  return [...(norm === undefined ? [] : [explodingNorm(model, norm)]), ...(seen === undefined ? [] : [seen])];
+  if (norm === undefined) return seen === undefined ? nothingSeen : [seen];
+  return [explodingNorm(model, norm), ...(seen === undefined ? [] : [seen])];
 }
 
 /** The norm of all weights together. */

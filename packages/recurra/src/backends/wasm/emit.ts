@@ -16,7 +16,7 @@ export interface ProgramToEmit {
   /**
    * The export's name. Its arguments are the sizes of `axes`, in that order, then the addresses of the arena (temporaries) and of
    * the shard (inputs and outputs) that the call works in, and the position of its first row in the whole batch. A plan in stages has
-   * an export for each, NAME.0, NAME.1, …, which take two arguments more: which part, and of how many.
+   * an export for each too, NAME.0, NAME.1, …, which take two arguments more: which part, and of how many.
    */
   readonly name: string;
   readonly plan: Plan;
@@ -106,10 +106,10 @@ export function emitModule(
         emitCommands(code, context, kernels, loops, plan.commands, []);
       });
     }
-    plan.stages?.forEach(({ together, commands }, i) => {
+    const stages = plan.stages?.map(({ together, commands }, i) => {
       if (together) loops.addParts(commands);
       else loops.add(commands);
-      module.function(stageName(name, i), i32s(axes.length + 5), (code) => {
+      return module.function(stageName(name, i), i32s(axes.length + 5), (code) => {
         enter(code);
         if (!together) emitCommands(code, context, kernels, loops, commands, []);
         else {
@@ -117,6 +117,13 @@ export function emitModule(
           for (const command of commands) emitPart(code, context, kernels, loops, command, part);
         }
       });
+    });
+    if (stages === undefined) continue;
+    module.function(name, i32s(axes.length + 3), (code) => {
+      for (const stage of stages) {
+        for (let i = 0; i < axes.length + 3; i++) code.get(code.parameter(i));
+        code.i32(0).i32(1).call(stage);
+      }
     });
   }
   return { bytes: module.finish(), loops: site.programs };
