@@ -21,7 +21,6 @@ enum {
   truncateToInts = INSTRUCTION(1, 2, 0x5b),
   intsToFloats = INSTRUCTION(1, 0, 0x5b),
   andBits = INSTRUCTION(1, 1, 0xdb),
-  orBits = INSTRUCTION(1, 1, 0xeb),
   xorBits = INSTRUCTION(1, 1, 0xef),
   testBits = INSTRUCTION(2, 1, 0x27),
   addInts = INSTRUCTION(1, 1, 0xfe),
