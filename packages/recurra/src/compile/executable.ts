@@ -8,7 +8,6 @@ import {
   wholePages,
 } from "../backends/wasm/instantiate.ts";
 import type { BufferId } from "../backends/wasm/plan.ts";
-import type { Arithmetic } from "../backends/wasm/tile.ts";
 import { InternalError, OptionError, ShapeError } from "../base/errors.ts";
 import { isPackedType } from "../base/packing.ts";
 import {
@@ -23,7 +22,7 @@ import {
 import type { Program } from "../ir/nodes.ts";
 import { CompiledProgram, mostMemory, tooLong } from "./compiled.ts";
 import { type Entry, type PlacedParam, paramsOf, placeParams } from "./entry.ts";
-import { type KernelSet, type NativeKernels, nativeKernels } from "./native.ts";
+import { type KernelSet, nativeKernels } from "./native.ts";
 import { Pace } from "./pace.ts";
 import type { PlacedProgram, Segments } from "./placement.ts";
 import { orderRows, type ShardOrder } from "./rowOrder.ts";
@@ -121,13 +120,11 @@ const oneShard: Called = { shards: 1, order: undefined };
 const fewOperations = 5e5;
 
 export class Executable {
-  /** The WebAssembly kernels in use: for everything, or for what native kernels leave. */
-  readonly arithmetic: Arithmetic;
   readonly #programs: ReadonlyMap<string, CompiledProgram>;
   readonly #params: ReadonlyMap<string, PlacedParam>;
   readonly #paramEnd: number;
   readonly #memory: WebAssembly.Memory;
-  readonly #native: NativeKernels | undefined;
+  readonly #kernelSet: KernelSet;
   readonly #pool: ThreadPool | undefined;
   readonly #mostThreads: number;
   /** All of the memory; another view when that has grown. */
@@ -142,7 +139,6 @@ export class Executable {
   /** With `params`, each program is read when it is first needed: they may be getters. */
   constructor(programs: Readonly<Record<string, Program>>, options: CompileOptions = {}) {
     const { strict = false, native = true, threads, memoryLimit, inSegments = () => undefined } = options;
-    this.arithmetic = strict ? "plain" : bestArithmetic();
     if (memoryLimit !== undefined) checkLimit(memoryLimit);
     const limit = { wanted: memoryLimit ?? enoughMemory, most: memoryLimit ?? mostMemory };
     const { params, end } = placeParams(options.params ?? paramsOf(Object.values(programs)));
@@ -158,11 +154,14 @@ export class Executable {
     const shared = this.#pool !== undefined;
     this.#memory = createMemory(end, shared);
     this.#floats = floatsOf(this.#memory);
-    this.#native = strict || !native ? undefined : nativeKernels();
+    const kernelsInC = strict || !native ? undefined : nativeKernels();
+    // Which arithmetic the engine has is asked for where it counts.
+    const arithmetic = strict ? "plain" : kernelsInC === undefined ? bestArithmetic() : undefined;
+    this.#kernelSet = arithmetic ?? `native ${kernelsInC!.instructionSet}`;
     const surroundings = {
       memory: this.#memory,
-      kernels: kernels(this.#native === undefined ? this.arithmetic : undefined, shared),
-      native: this.#native,
+      kernels: kernels(arithmetic, shared),
+      native: kernelsInC,
       pool: this.#pool,
       ground: { params, paramEnd: end, threads: this.#pool?.size ?? 1 },
       limit,
@@ -205,10 +204,6 @@ export class Executable {
       kernels: this.#kernelSet,
       segments: compiled.find(({ layout }) => layout?.segments !== undefined)?.layout?.segments,
     };
-  }
-
-  get #kernelSet(): KernelSet {
-    return this.#native === undefined ? this.arithmetic : `native ${this.#native.instructionSet}`;
   }
 
   /**

@@ -45,10 +45,10 @@ export class Stepper {
 
     const memory = createMemory(end, false);
     const native = strict ? undefined : nativeKernels();
-    const arithmetic = strict ? "plain" : bestArithmetic();
+    const arithmetic = strict ? "plain" : native === undefined ? bestArithmetic() : undefined;
     const { bytes, loops } = emitModule(emitted, axes, { nativeLoops: native?.loops });
     const imports = native === undefined ? {} : nativeImports(native.bind(memory), loops);
-    const own = kernels(native === undefined ? arithmetic : undefined, false);
+    const own = kernels(arithmetic, false);
     const { programs } = instantiate(new WebAssembly.Module(bytes), memory, own, imports);
     const run = (name: string) =>
       // Bound once: a spread would make an array in every step.
@@ -58,7 +58,7 @@ export class Stepper {
         [...named[role]].map(([name, { address, count }]) => [name, new Float32Array(memory.buffer, address, count)]),
       );
 
-    this.kernels = native === undefined ? arithmetic : `native ${native.instructionSet}`;
+    this.kernels = arithmetic ?? `native ${native!.instructionSet}`;
     this.memoryBytes = memory.buffer.byteLength;
     this.inputs = views("inputs");
     this.outputs = views("outputs");

@@ -3,14 +3,14 @@ import { InternalError } from "../base/errors.ts";
 import type { GraphBuilder } from "../ir/builder.ts";
 import { isPointwise, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
 import { elementType } from "../ir/shapes.ts";
-import { addOutside, type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScan } from "./rewrite.ts";
+import { addOutside, type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScansIn } from "./rewrite.ts";
 
 export const hoist: Pass = (program) => rewriteProgram(program, hoistFrom);
 
 function hoistFrom(): Rewrite {
   return (node, _id, site) => {
     if (node.kind !== "scan") return undefined;
-    const scan = rewriteScan(node, site, hoistFrom);
+    const scan = rewriteScansIn(node, site, hoistFrom);
     // What a segment needs is made for the segment, so that it never exists for all of them at once.
     return site.builder.add(scan.cuts === undefined ? hoistScan(scan, site.builder) : scan);
   };
@@ -33,6 +33,7 @@ function hoistScan(scan: ScanNode, outside: GraphBuilder): ScanNode {
     if (dependence[id] === "constant") return !isPlainNumber(graph.nodes, id);
     return node.kind === "matmul" || node.kind === "outer" || node.kind === "reduce" || node.kind === "gather";
   };
+  if (!graph.nodes.some((_, id) => leaves(id as NodeId))) return scan; // The position in the list is the id.
 
   const sequences = [...scan.sequences];
   const captured = [...scan.captured];

@@ -1,7 +1,7 @@
 /** Drops what nothing uses: outputs and states of scans that nobody picks, and the operands that only they needed. */
 import { reachable } from "../ir/builder.ts";
 import type { Graph, Node, NodeId, ScanNode } from "../ir/nodes.ts";
-import { type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScan } from "./rewrite.ts";
+import { type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScansIn } from "./rewrite.ts";
 
 export const prune: Pass = (program) => rewriteProgram(program, pruneFrom);
 
@@ -18,7 +18,7 @@ function pruneFrom(graph: Graph, roots: ReadonlySet<NodeId>): Rewrite {
     if (node.kind === "scan" && used.has(id)) kept.set(id, keptOf(node, picksOf(graph, used, id)));
   });
   return (node, id, site) => {
-    if (node.kind === "scan") return site.builder.add(shrink(rewriteScan(node, site, pruneFrom), kept.get(id)!));
+    if (node.kind === "scan") return site.builder.add(shrink(rewriteScansIn(node, site, pruneFrom), kept.get(id)!));
     if (node.kind !== "pick") return undefined;
     const { states, outputs } = kept.get(node.scan)!;
     const index = (node.port === "final" ? states : outputs).indexOf(node.index);
@@ -66,6 +66,13 @@ function shrink(scan: ScanNode, { states, outputs }: Kept): ScanNode {
   };
   const sequences = distinct(read("element"), scan.sequences);
   const captured = distinct(read("captured"), scan.captured);
+  const isWhole =
+    states.length === scan.body.next.length &&
+    outputs.length === scan.body.outputs.length &&
+    sequences.length === scan.sequences.length &&
+    captured.length === scan.captured.length &&
+    alive.size === scan.body.graph.nodes.length;
+  if (isWhole) return scan;
   const body = rewriteBody(smaller, (graph) => (node, _id, { builder }) => {
     if (graph !== scan.body.graph) return undefined;
     if (node.kind === "state") return builder.add({ ...node, index: states.indexOf(node.index) });

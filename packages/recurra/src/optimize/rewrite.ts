@@ -45,6 +45,12 @@ export function rewriteScan(scan: ScanNode, site: Site, rewriteFor: RewriteFor):
   return { ...mapped, body: rewriteBody(scan.body, rewriteFor) };
 }
 
+/** `rewriteScan` of a pass that changes scans only: a body without any stays as it is. */
+export function rewriteScansIn(scan: ScanNode, site: Site, rewriteFor: RewriteFor): ScanNode {
+  if (scan.body.graph.nodes.some(({ kind }) => kind === "scan")) return rewriteScan(scan, site, rewriteFor);
+  return mapOperands(scan, site.map) as ScanNode; // mapOperands keeps the kind.
+}
+
 function rewriteGraph(graph: Graph, roots: readonly NodeId[], rewriteFor: RewriteFor): { graph: Graph; map: MapId } {
   const builder = new GraphBuilder();
   const rootSet = new Set(roots);

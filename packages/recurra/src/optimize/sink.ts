@@ -4,7 +4,7 @@
  */
 import { type GraphBuilder, reachable } from "../ir/builder.ts";
 import { type Graph, isPointwise, type Node, type NodeId, operands, type ScanNode } from "../ir/nodes.ts";
-import { addOutside, type Pass, type Rewrite, rewriteProgram, rewriteScan } from "./rewrite.ts";
+import { addOutside, type Pass, type Rewrite, rewriteProgram, rewriteScansIn } from "./rewrite.ts";
 
 export const sink: Pass = (program) => rewriteProgram(program, sinkFrom);
 
@@ -13,7 +13,7 @@ function sinkFrom(): Rewrite {
   const replaced = new Map<NodeId, readonly NodeId[]>();
   return (node, _id, site) => {
     if (node.kind === "scan") {
-      const rewritten = rewriteScan(node, site, sinkFrom);
+      const rewritten = rewriteScansIn(node, site, sinkFrom);
       // Segments keep their work to themselves, as in hoist.
       if (rewritten.cuts !== undefined) return site.builder.add(rewritten);
       const { scan, stacked } = sinkScan(rewritten, site.builder);

@@ -5,7 +5,7 @@
 
 import { product } from "../base/shapes.ts";
 import type { GraphBuilder } from "../ir/builder.ts";
-import type { Graph, Node, NodeId, NodeOf, Program } from "../ir/nodes.ts";
+import { type Graph, mapOperands, type Node, type NodeId, type NodeOf, type Program } from "../ir/nodes.ts";
 import { prune } from "./prune.ts";
 import { rewriteProgram } from "./rewrite.ts";
 
@@ -58,7 +58,9 @@ function paramName(node: Node): string | undefined {
 
 /** The program with every weight, and every stack of weights that lie so, as a view of the one parameter. */
 export function weightsTogether(program: Program, together: Together): Program {
-  const viewed = rewriteProgram(program, (graph) => (node, _id, { builder }) => {
+  const viewed = rewriteProgram(program, (graph) => (node, _id, { builder, map }) => {
+    // A body has no parameters but those it captures.
+    if (node.kind === "scan") return builder.add(mapOperands(node, map));
     const names = node.kind === "concat" ? namesOf(graph, node) : node.kind === "param" ? [node.name] : undefined;
     const places = names?.map((name) => together.places.get(name));
     let end = places?.[0]?.offset;
