@@ -22,7 +22,10 @@ export function createRandom(seed: number): Random {
   let spare: number | undefined;
 
   function next(): number {
-    const [s0, s1, s2, s3] = [state[0]!, state[1]!, state[2]!, state[3]!];
+    const s0 = state[0]!;
+    const s1 = state[1]!;
+    const s2 = state[2]!;
+    const s3 = state[3]!;
     const result = Math.imul(rotate(Math.imul(s1, 5), 7), 9) >>> 0;
     state[2] = s2 ^ s0;
     state[3] = s3 ^ s1;

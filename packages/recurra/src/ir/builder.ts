@@ -122,13 +122,13 @@ export function rebuild(
   roots: Iterable<NodeId>,
   rewrite: (node: Node, id: NodeId, map: MapId) => NodeId | undefined,
 ): MapId {
-  const moved = new Map<NodeId, NodeId>();
+  const moved = new Array<NodeId | undefined>(graph.nodes.length);
   const map: MapId = (id) => {
-    const known = moved.get(id);
+    const known = moved[id];
     if (known !== undefined) return known;
     const node = graph.nodes[id]!;
     const made = rewrite(node, id, map) ?? builder.add(mapOperands(node, map));
-    moved.set(id, made);
+    moved[id] = made;
     return made;
   };
   const needed = reachable(graph, roots);
