@@ -2,7 +2,8 @@
  * Matrix products and fused elementwise loops on the memory of a WebAssembly module, behind Node-API.
  *
  * The file includes itself once for each instruction set: the part under `#ifdef LANES` is written once over vectors of LANES
- * floats and becomes AVX-512, AVX2 + FMA, NEON and portable code. Which one runs is decided when the file is loaded.
+ * floats and becomes AVX-512, AVX2 + FMA, NEON and portable code. Which one runs is decided when the file is loaded. With AVX-512
+ * loops become machine code of their own (machineCode.h).
  *
  * Two promises hold for every instruction set:
  * - each element of a product is one chain of multiply-adds in the order of k, so the bits of a row depend neither on how many

@@ -1,6 +1,6 @@
 /**
- * A fused loop as a program of 32-bit words for the native interpreter, which runs it over tiles with the widest vectors of the
- * machine and gives the bits of the WebAssembly function. The format is described in packages/native/native.c.
+ * A fused loop as a program of 32-bit words for the native kernels, which compile it or interpret it over tiles, with the widest
+ * vectors of the machine, and give the bits of the WebAssembly function. The format is described in packages/native/native.c.
  */
 import { isPackedAxis } from "../../base/packing.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
@@ -31,7 +31,7 @@ export interface LoopSite {
   readonly axes: readonly Axis[];
   /** The axes of the enclosing scans, outermost first: the order in which the loop is given their steps. */
   readonly steps: readonly Axis[];
-  /** Whether the rows of the batch are sorted: their positions are then in memory, where the interpreter does not look. Default false. */
+  /** Whether the rows of the batch are sorted: their positions are then in memory, where the kernels do not look. Default false. */
   readonly sorted?: boolean;
 }
 
@@ -40,7 +40,7 @@ export type NativeLoops = "compiled" | "interpreted";
 
 const version = 1;
 const bases = 2;
-/** What the interpreter holds. */
+/** What the kernels take. */
 const most = { axes: 8, steps: 4, dims: 6, arguments: 12 };
 
 const unaryCodes: Readonly<Record<UnaryKind, number>> = {
@@ -204,7 +204,7 @@ export interface Enough {
  */
 export function fewestElements(loops: readonly Loop[], native: NativeLoops): readonly Enough[] {
   const groups = new Map<string, { readonly elements: Size; saved: number }>();
-  const cost = loops.reduce((sum, loop) => sum + costOf(loop, native), native === "compiled" ? 75 : 110);
+  const cost = loops.reduce((sum, loop) => sum + costOf(loop, native), native === "compiled" ? 80 : 110);
   for (const loop of loops) {
     const elements = loop.dims.reduce((product, dim) => times(product, dim.size), unit);
     const key = `${elements.coefficient} ${elements.axes.join()}`;
@@ -223,11 +223,11 @@ function isCompiled(loop: Loop, native: NativeLoops): boolean {
 }
 
 /**
- * What a loop costs however short it is, beside the call of 110 for one and 75 for several. All of these are nanoseconds, measured
+ * What a loop costs however short it is, beside the call: 80 with machine code, else 110. All of these are nanoseconds, measured
  * with AVX-512 on one core (`npm run bench -w packages/native`).
  */
 function costOf(loop: Loop, native: NativeLoops): number {
-  return isCompiled(loop, native) ? 35 : 10 * countOps(loop).all;
+  return isCompiled(loop, native) ? 20 : 10 * countOps(loop).all;
 }
 
 /**

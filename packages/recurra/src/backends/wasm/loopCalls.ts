@@ -63,7 +63,7 @@ function isShareable({ dims, ops }: Loop): boolean {
   return dims.every(({ size: { axes } }) => axes.length === 0) && !ops.some(isPosition);
 }
 
-/** Counts on from segment to segment, which the native interpreter does not know. */
+/** Counts on from segment to segment, which the native kernels do not know. */
 function isPosition(op: LoopOp): boolean {
   return op.kind === "position" || op.kind === "step" || op.kind === "random";
 }
@@ -77,7 +77,7 @@ export interface Enclosing {
   readonly step: Local;
 }
 
-/** What calling the native interpreter needs. */
+/** What calling the native kernels needs. */
 export interface NativeSite {
   /** How the kernels run loops; undefined where they do not. */
   readonly native: NativeLoops | undefined;
