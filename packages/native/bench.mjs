@@ -144,7 +144,7 @@ async function benchLoops() {
       };
       const times = ways.map((way) => `${way} ${timeOf(way).toFixed(0).padStart(6)}`);
       const way = ways.at(-1);
-      const chosen = hidden * batch >= fewestElements([loop], way)[0].fewest ? way : "wasm";
+      const chosen = fewestElements([loop], way).some(({ fewest }) => hidden * batch >= fewest) ? way : "wasm";
       console.log(`  ${what.padEnd(8)} [${batch}, ${hidden}]`.padEnd(24), times.join(", "), `; chosen: ${chosen}`);
     }
   }
