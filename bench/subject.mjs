@@ -14,6 +14,10 @@ for (const [name, code] of [
   ["SIGTERM", 143],
 ])
   process.once(name, () => process.exit(code));
+const running = new Set();
+process.once("exit", () => {
+  for (const kill of running) kill();
+});
 
 /** Undefined where the engine does not start: it is not installed, then. `engine` is a row of engines/list.mjs. */
 export async function startSubject(engine) {
@@ -26,7 +30,7 @@ export async function startSubject(engine) {
   });
   const signal = (name) => canStop && !stopped && process.kill(-child.pid, name);
   const kill = () => (canStop ? signal("SIGKILL") : child.kill());
-  process.once("exit", kill);
+  running.add(kill);
   const gone = new Promise((resolve) => {
     child.once("error", () => resolve({ value: undefined }));
     child.once("exit", () => resolve({ value: undefined }));
