@@ -3,28 +3,15 @@ import { createRandom } from "recurra";
 import { tableFromColumns } from "recurra/data";
 import { type ForecastOptions, loadForecaster, trainForecaster } from "recurra/tasks";
 import { describe, expect, it } from "vitest";
+import { quick } from "./support/forecast.ts";
 
 const random = createRandom(1);
 const table = tableFromColumns({
   y: Array.from({ length: 500 }, (_, t) => 20 + 5 * Math.sin((2 * Math.PI * t) / 24) + 0.3 * random.normal()),
 });
 
-const small = {
-  target: "y",
-  horizon: 6,
-  past: 24,
-  season: 24,
-  window: "last",
-  hiddenSize: 16,
-  dropout: 0,
-  epochs: 2,
-  windowsPerEpoch: 320,
-  batchSize: 32,
-  learningRate: 0.01,
-} as const satisfies ForecastOptions;
-
 async function trained(options: Partial<ForecastOptions>) {
-  const run = trainForecaster(table, { ...small, ...options });
+  const run = trainForecaster(table, { ...quick, ...options });
   for await (const event of run) if (event.event === "done") return { forecaster: run.forecaster(), done: event };
   throw new Error("the run did not end");
 }
@@ -79,7 +66,7 @@ describe("a control of training", async () => {
     const losses = async (options: Partial<ForecastOptions>) => {
       const restless = { learningRate: 1, epochs: 16, patience: 16, average: "none" } as const;
       const given: number[] = [];
-      for await (const event of trainForecaster(table, { ...small, ...restless, ...options }))
+      for await (const event of trainForecaster(table, { ...quick, ...restless, ...options }))
         if (event.event === "epoch") given.push(event.loss);
       return given;
     };
@@ -123,5 +110,5 @@ it.each([
   [{ accumulate: 0 }, "accumulate is 0, expected 1, 2, 3, ….\nGive a number in this range."],
   [{ recurrentDropout: 1 }, "recurrentDropout is 1, expected at least 0 and below 1.\nGive a number in this range."],
 ] as const)("%j is refused", (options, message) => {
-  expect(() => trainForecaster(table, { ...small, ...options })).toThrow(message);
+  expect(() => trainForecaster(table, { ...quick, ...options })).toThrow(message);
 });

@@ -30,7 +30,8 @@ export function wave(count: number, seed = 1, noise = 0.3): Columns {
   return { date: hours(count), y };
 }
 
-export const small = {
+/** A training that takes a moment, with the moving average of a long one. */
+export const quick = {
   target: "y",
   horizon: 6,
   past: 24,
@@ -42,8 +43,10 @@ export const small = {
   windowsPerEpoch: 320,
   batchSize: 32,
   learningRate: 0.01,
-  averageDecay: 0.9,
 } as const satisfies ForecastOptions;
+
+/** The same with a moving average that so short a training can use. */
+export const small = { ...quick, averageDecay: 0.9 } as const satisfies ForecastOptions;
 
 export interface Trained {
   readonly forecaster: Forecaster;

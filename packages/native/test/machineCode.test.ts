@@ -214,7 +214,9 @@ function compare({ loop, rows }: Case, seed: number): boolean {
   return compiled;
 }
 
-describe.skipIf(machineCode === undefined)("loops as machine code", () => {
+const skipped = machineCode === undefined ? " (skipped: needs Linux with AVX-512 and executable memory)" : "";
+
+describe.skipIf(machineCode === undefined)(`loops as machine code${skipped}`, () => {
   it.each([0, 1, 2, 3, 4, 5])("give the bits of WebAssembly and of the interpreter, part %i", (part) => {
     let compiled = 0;
     for (let i = 0; i < 100; i++) compiled += compare(randomCase(100 * part + i), 100 * part + i) ? 1 : 0;
