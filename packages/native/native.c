@@ -46,7 +46,7 @@
 
 enum { panelWidth = 16, outerBlock = 384, panelLimit = 64 };
 /* A matrix of more numbers, 1 MiB, leaves the second-level cache; one half as large does if another of its size is used in turns with it. */
-enum { farSize = 1 << 18, sharedSize = 1 << 17, lineSize = 16 };
+enum { farSize = 1 << 18, sharedSize = 1 << 17, lineSize = 16, collidingRow = 512 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long roundUp(long a, long unit) { return (a + unit - 1) / unit * unit; }
@@ -110,6 +110,12 @@ typedef struct {
 /* Floats that `outer` needs for packed rows of A. */
 enum { packedALimit = outerBlock * 256 };
 
+/* An operand of `outer`: columns next to each other, in rows that lie `row` apart. */
+typedef struct {
+  const float *at;
+  long row, count;
+} Columns;
+
 static const Kernels *active;
 
 /* ---- pack ---------------------------------------------------------------------------------------------------------- */
@@ -149,6 +155,21 @@ __attribute__((target("avx2"))) static void turnEight(const float *from, long co
   }
 }
 #endif
+
+/* Rows become columns: from [rows][columns], to [columns][rows]. */
+static void turn(const float *from, long fromRow, float *to, long toRow, long rows, long columns) {
+  long whole = 0;
+#ifdef X86
+  if (active->lanes >= 8) {
+    whole = rows / 8 * 8;
+    for (long column = 0; column + 8 <= columns; column += 8)
+      for (long row = 0; row < whole; row += 8)
+        turnEight(from + row * fromRow + column, fromRow, to + column * toRow + row, toRow);
+  }
+#endif
+  for (long column = 0; column < columns; column++)
+    for (long row = column < columns / 8 * 8 ? whole : 0; row < rows; row++) to[column * toRow + row] = from[row * fromRow + column];
+}
 
 /* Whole eights of rows of panelWidth columns that lie apart, rows next to each other. Returns how many rows that were. */
 static long turnColumns(const float *corner, long columnStride, float *to, long k, long wide) {
@@ -1058,7 +1079,7 @@ static napi_value callOuter(napi_env env, napi_callback_info info) {
   if (c == NULL) return NULL;
   float *scratch = matrix(env, binding, v[9], outerBlock, roundUp(n, panelWidth), roundUp(n, panelWidth), 1);
   if (scratch == NULL) return NULL;
-  if (binding->packedA == NULL) binding->packedA = malloc(packedALimit * sizeof(float));
+  if (binding->packedA == NULL) binding->packedA = aligned_alloc(64, packedALimit * sizeof(float));
   if (binding->packedA == NULL) return fail(env, "@recurra/native: out of memory");
   active->outer(a, v[1], b, v[3], c, v[5], m, n, rows, scratch, binding->packedA);
   return NULL;
@@ -1575,6 +1596,20 @@ ALWAYS TARGET void FN(panel)(const float *a, long aRow, long aColumn, const floa
   }
 }
 
+/* The same of rows of A that `packRows` has packed. */
+ALWAYS TARGET void FN(packedPanel)(const float *a, const float *b, long bRow, float *c, long cRow, long m, long columns, long k,
+                                   int accumulate, const float *next, long nextRow, int farC) {
+  const int v = (int)((columns + LANES - 1) / LANES) - 1;
+  const long count = (m + TALL - 1) / TALL, low = m / count, higher = m % count;
+  for (long i = 0; i < count; i++) {
+    const long rows = low + (i < higher);
+    if (farC) FN(askForTile)(c, cRow, rows, columns, accumulate);
+    FN(runTile)(i, count, rows, v, a, 1, rows, b, bRow, 0, c, cRow, columns, k, accumulate, next, nextRow);
+    a += rows * k;
+    c += rows * cRow;
+  }
+}
+
 static TARGET void FN(gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k,
                             int accumulate) {
   if (k <= 0) {
@@ -1619,9 +1654,9 @@ ALWAYS TARGET void FN(copySix)(float *to, const float *from) {
 #endif
 }
 
-/* Packs rows of A so that each tile of `panel` reads them in one stream: [tile][k][row of the tile]. */
-static TARGET void FN(packRows)(const float *a, long aRow, float *target, long m, long k, long tallest, int far) {
-  const long count = (m + tallest - 1) / tallest, low = m / count, higher = m % count;
+/* Packs rows of A so that each tile of `packedPanel` reads them in one stream: [tile][k][row of the tile]. */
+static TARGET void FN(packRows)(const float *a, long aRow, float *target, long m, long k, int far) {
+  const long count = (m + TALL - 1) / TALL, low = m / count, higher = m % count;
   /* A few steps of k at a time: their lines of A stay in the first-level cache whatever the stride. */
   for (long start = 0; start < k; start += 16) {
     const long end = least(k, start + 16);
@@ -1643,49 +1678,60 @@ static TARGET void FN(packRows)(const float *a, long aRow, float *target, long m
   }
 }
 
+/* Columns of an operand of `outer` that are better read where they are than packed: more where a panel has several lines. */
+enum { FN(few) = PANEL > lineSize ? 64 : 2 * TALL };
+
+/*
+ * `outer` of an operand with few columns, which are not packed: the vectors of a tile lie along the columns of the other one, `many`.
+ * Where the few lie along the rows of C, a panel of Cᵀ, [few][PANEL], is put in its place when all rows are in it.
+ */
+static TARGET void FN(outerOfFew)(Columns few, Columns many, float *c, long cRow, long rows, int turns, float *panel, float *turned) {
+  /* Where several tiles read rows that take each other's place in the caches, or no whole lines of them, they read a copy. */
+  const int copied = few.count > 2 * TALL && (PANEL <= lineSize || many.row % collidingRow == 0);
+  const int farC = !turns && few.count * many.count > farSize;
+  for (long column = 0; column < many.count; column += PANEL) {
+    const long columns = least(PANEL, many.count - column);
+    const int packs = copied || columns < PANEL;
+    for (long start = 0; start < rows; start += outerBlock) {
+      const long depth = least(outerBlock, rows - start), wide = roundUp(columns, panelWidth);
+      const float *from = many.at + start * many.row + column;
+      if (packs) packRun(from, many.row, panel, depth, columns, wide);
+      FN(panel)(few.at + start * few.row, 1, few.row, packs ? panel : from, packs ? wide : many.row, turns ? turned : c + column,
+                turns ? PANEL : cRow, few.count, columns, depth, start > 0, NULL, farC);
+    }
+    if (turns) turn(turned, PANEL, c + column * cRow, cRow, few.count, columns);
+  }
+}
+
+/* Sums of outer products: C = Σ over rows of aᵀ b. */
 static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRow, float *c, long cRow, long m, long n, long rows,
                              float *packedB, float *packedA) {
   if (rows <= 0) {
     for (long i = 0; i < m; i++) memset(c + i * cRow, 0, n * sizeof(float));
     return;
   }
-  const long full = n / PANEL * PANEL;
+  const Columns as = {a, aRow, m}, bs = {b, bRow, n};
+  if (least(m, n) <= FN(few)) {
+    if (m < n) FN(outerOfFew)(as, bs, c, cRow, rows, 0, packedA, NULL);
+    else FN(outerOfFew)(bs, as, c, cRow, rows, 1, packedA, packedB);
+    return;
+  }
   const int farC = m * n > farSize;
   const long blocks = (rows + outerBlock - 1) / outerBlock, step = (rows + blocks - 1) / blocks;
   const int farB = n * step >= sharedSize;
   for (long start = 0; start < rows; start += step) {
     const long depth = least(step, rows - start);
-    const float *as = a + start * aRow, *bs = b + start * bRow;
     const int accumulate = start > 0;
-    if (m <= 2 * TALL) {
-      /* Few rows: packing would cost as much as the product. Only the last panel needs its zeros. */
-      for (long column = 0; column < full; column += PANEL)
-        FN(panel)(as, 1, aRow, bs + column, bRow, c + column, cRow, m, PANEL, depth, accumulate, NULL, 0);
-      if (full < n) {
-        packPanels(bs + full, bRow, 1, packedB, depth, n - full, PANEL);
-        FN(panel)(as, 1, aRow, packedB, roundUp(n - full, panelWidth), c + full, cRow, m, n - full, depth, accumulate, NULL, 0);
-      }
-      continue;
-    }
     for (long row = 0; row < m; row += MC) {
       const long block = least(MC, m - row);
-      const long tall = TALL, count = (block + tall - 1) / tall, low = block / count, higher = block % count;
-      FN(packRows)(as + row, aRow, packedA, block, depth, tall, m * depth > farSize);
+      FN(packRows)(a + start * aRow + row, aRow, packedA, block, depth, m * depth > farSize);
       for (long column = 0; column < n; column += PANEL) {
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
-        const int v = (int)((columns + LANES - 1) / LANES) - 1;
-        if (row == 0) packRun(bs + column, bRow, packedB + column * depth, depth, columns, wide);
-        const float *next = !farB || column + PANEL >= n ? NULL : row == 0 ? bs + column + PANEL : packedB + (column + PANEL) * depth;
-        const float *tileA = packedA;
-        float *tileC = c + row * cRow + column;
-        for (long i = 0; i < count; i++) {
-          const long height = low + (i < higher);
-          if (farC) FN(askForTile)(tileC, cRow, height, columns, accumulate);
-          FN(runTile)(i, count, height, v, tileA, 1, height, packedB + column * depth, wide, 0, tileC, cRow, columns, depth, accumulate,
-                      next, row == 0 ? bRow : 0);
-          tileA += height * depth;
-          tileC += height * cRow;
-        }
+        const float *from = b + start * bRow + column;
+        if (row == 0) packRun(from, bRow, packedB + column * depth, depth, columns, wide);
+        const float *next = !farB || column + PANEL >= n ? NULL : row == 0 ? from + PANEL : packedB + (column + PANEL) * depth;
+        FN(packedPanel)(packedA, packedB + column * depth, wide, c + row * cRow + column, cRow, block, columns, depth, accumulate, next,
+                        row == 0 ? bRow : 0, farC);
       }
     }
   }

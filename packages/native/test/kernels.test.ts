@@ -244,6 +244,10 @@ describe.skipIf(native === undefined)(
         [131, 513, 257],
         [5, 129, 1000],
         [512, 17, 256],
+        [200, 1, 900],
+        [64, 64, 400],
+        [65, 65, 400],
+        [511, 40, 500], // rows of 512 floats
       ])("sums outer products in blocks: %i×%i over %i rows", (m, n, rows) => {
         native!.select(set);
         expect(runOuter(m, n, rows, 1, new Arena(96))).toBeLessThan(allowed(rows));
