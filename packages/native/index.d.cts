@@ -57,6 +57,8 @@ export interface Kernels {
    * first row in the whole batch, the position of each enclosing scan.
    */
   readonly runLoops: (first: number, count: number, ...sizesBasesAndSteps: number[]) => void;
+  /** Runs `count` positions of the outermost dimension of one loop, from `first` on. A row that is added up must not be cut. */
+  readonly runPart: (handle: number, first: number, count: number, ...sizesBasesAndSteps: number[]) => void;
   /** Whether the loop of this handle runs as machine code; else it is interpreted. */
   readonly isCompiled: (handle: number) => boolean;
   readonly clearLoops: () => void;

@@ -316,7 +316,7 @@ typedef struct {
 typedef struct {
   int base;
   Size start, dims[mostDims], steps[mostSteps];
-  int64_t startNow, dimsNow[mostDims], stepsNow[mostSteps]; /* for the sizes of the last run, in floats */
+  int64_t startNow, dimsNow[mostDims], stepsNow[mostSteps]; /* for the sizes and the part of the last run, in floats */
   int64_t reach;                                             /* from the first to the last element */
   int64_t offset;                                            /* with the steps of this run and the outer dims */
   uint32_t highest, highestSum; /* of the addresses of its loads and stores, and of its reductions */
@@ -341,10 +341,16 @@ typedef struct {
   float lanes[4]; /* between the parts of a long row */
 } Result;
 
+/* Of a loop: `count` positions of its outermost dimension from `first` on; a negative count means all of them. */
+typedef struct {
+  int32_t first, count;
+} Part;
+
 typedef struct {
   int axes, bases, steps, dims, pointers, ops, stores, reductions, fourLanes, batch, slots, fresh;
   Size size[mostDims];
-  int64_t sizeNow[mostDims];
+  int64_t sizeNow[mostDims]; /* of the part that the last run did */
+  Part part;                 /* which that was */
   int32_t sizes[mostAxes];
   Pointer *pointer;
   Op *op;
@@ -637,23 +643,32 @@ static void prepareCode(Loop *loop) {
 }
 #endif
 
-/* Strides and extents for the sizes of a run; they are kept for the next. */
-static int prepare(Loop *loop, const int32_t *sizes) {
+static int isPrepared(const Loop *loop, const int32_t *sizes, Part part) {
+  return !loop->fresh && loop->part.first == part.first && loop->part.count == part.count &&
+         memcmp(loop->sizes, sizes, loop->axes * sizeof *sizes) == 0;
+}
+
+/* Strides and extents for the sizes of a run and the part of it; they are kept for the next. Returns what is wrong, or NULL. */
+static const char *prepare(Loop *loop, const int32_t *sizes, Part part) {
   memcpy(loop->sizes, sizes, loop->axes * sizeof *sizes);
-  loop->fresh = 0;
+  loop->part = part;
+  loop->fresh = 1;
   for (int d = 0; d < loop->dims; d++) loop->sizeNow[d] = evaluate(&loop->size[d], sizes);
+  if (part.count >= 0) {
+    if (loop->dims == 0 || part.first < 0 || (int64_t)part.first + part.count > loop->sizeNow[0])
+      return "@recurra/native: a part reaches behind its loop";
+    loop->sizeNow[0] = part.count;
+  }
   for (int p = 0; p < loop->pointers; p++) {
     Pointer *pointer = &loop->pointer[p];
     pointer->startNow = evaluate(&pointer->start, sizes);
     pointer->reach = 0;
     for (int d = 0; d < loop->dims; d++) {
       pointer->dimsNow[d] = evaluate(&pointer->dims[d], sizes);
-      if (pointer->dimsNow[d] < 0) {
-        loop->fresh = 1;
-        return 0;
-      }
+      if (pointer->dimsNow[d] < 0) return "@recurra/native: a stride is negative";
       if (loop->sizeNow[d] > 0) pointer->reach += (loop->sizeNow[d] - 1) * pointer->dimsNow[d];
     }
+    if (loop->dims > 0) pointer->startNow += part.first * pointer->dimsNow[0];
     for (int t = 0; t < loop->steps; t++) pointer->stepsNow[t] = evaluate(&pointer->steps[t], sizes);
   }
 #ifdef COMPILES
@@ -661,7 +676,8 @@ static int prepare(Loop *loop, const int32_t *sizes) {
 #endif
   for (int i = 0; i < loop->ops; i++)
     if (loop->op[i].kind == literalOp) active->loops->fill(loop->constants + i * widestLanes, loop->op[i].value);
-  return 1;
+  loop->fresh = 0;
+  return NULL;
 }
 
 typedef float Four __attribute__((vector_size(16)));
@@ -723,6 +739,11 @@ typedef struct {
   int32_t firstRow; /* position of the first row of the call in the whole batch */
 } Run;
 
+/* Where positions along a dim begin. */
+static int64_t firstAlong(const Loop *loop, const Run *run, int dim) {
+  return (dim == 0 ? loop->part.first : 0) + (dim >= 0 && dim == loop->batch ? run->firstRow : 0);
+}
+
 /* Where an op finds what it loads: in place when vectors may read past its rows, else copied, stretched or collected. */
 static Values loaded(const Loop *loop, const Op *op, const Run *run, Tile tile, float *slot, long pitch, int64_t at) {
   const Pointer *pointer = &loop->pointer[op->which];
@@ -776,7 +797,7 @@ static void runTile(Loop *loop, const Run *run, Tile tile, int64_t firstRow, int
         continue;
       case positionOp: {
         const int dim = op->which;
-        const int64_t shift = dim >= 0 && dim == loop->batch ? run->firstRow : 0;
+        const int64_t shift = firstAlong(loop, run, dim);
         if (dim == last && dim >= 0) {
           for (long j = 0; j < tile.columns; j++) slot[j] = (float)(int32_t)(shift + firstColumn + j);
           op->now = (Values){slot, 0, 1};
@@ -798,7 +819,7 @@ static void runTile(Loop *loop, const Run *run, Tile tile, int64_t firstRow, int
           else if (dim == last) positions[j] = (Position){(uint32_t)firstColumn, 0, 1};
           else if (dim == last - 1) positions[j] = (Position){(uint32_t)firstRow, 1, 0};
           else positions[j] = (Position){(uint32_t)outer[dim], 0, 0};
-          if (dim >= 0 && dim == loop->batch) positions[j].first += (uint32_t)run->firstRow;
+          positions[j].first += (uint32_t)firstAlong(loop, run, dim);
         }
         kernels->random(tile, to, loop->op[op->a].now, op->stream, positions, op->count);
         break;
@@ -873,7 +894,7 @@ static void runCode(Loop *loop, const Run *run, const int64_t *outer) {
     uint32_t position = 0;
     if (dim <= -2) position = (uint32_t)run->steps[-2 - dim];
     else if (dim >= 0 && dim < loop->dims - 2) position = (uint32_t)outer[dim];
-    if (dim >= 0 && dim == loop->batch) position += (uint32_t)run->firstRow;
+    position += (uint32_t)firstAlong(loop, run, dim);
     counters[i] = (position + counter->plus) * counter->scale;
   }
   code->run(code->frame);
@@ -910,9 +931,11 @@ static int inside(const Run *run, const Pointer *pointer, int empty) {
          (!pointer->sums || pointer->highestSum + end <= run->bytes);
 }
 
-static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes) {
-  if ((loop->fresh || memcmp(loop->sizes, sizes, loop->axes * sizeof *sizes) != 0) && !prepare(loop, sizes))
-    return "@recurra/native: a stride is negative";
+static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes, Part part) {
+  if (!isPrepared(loop, sizes, part)) {
+    const char *problem = prepare(loop, sizes, part);
+    if (problem != NULL) return problem;
+  }
   for (int d = 0; d < loop->dims - 1; d++)
     if (loop->sizeNow[d] <= 0) return NULL;
   static const char outside[] = "@recurra/native: a loop reaches outside the memory (after growing it, call rebind)";
@@ -980,7 +1003,8 @@ static napi_value fail(napi_env env, const char *message) {
   return NULL;
 }
 
-enum { mostArguments = 17 };
+/* Of one function; of a call of loops: those that say which, and sizes, bases, the first row and steps. */
+enum { mostArguments = 10, mostOwn = 3, mostOfLoops = mostAxes + mostBases + 1 + mostSteps };
 
 static Binding *arguments(napi_env env, napi_callback_info info, int wanted, int32_t *into) {
   napi_value given[mostArguments];
@@ -1161,26 +1185,56 @@ static napi_value callIsCompiled(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* Whole numbers that loops are run with: some of the function's own, then those that `runLoop` reads. */
+typedef struct {
+  Binding *binding;
+  int32_t own[mostOwn], loops[mostOfLoops];
+  int count; /* of `loops` */
+} LoopCall;
+
+static LoopCall loopCall(napi_env env, napi_callback_info info, int own) {
+  LoopCall call;
+  napi_value given[mostOwn + mostOfLoops];
+  size_t count = own + mostOfLoops;
+  void *bound;
+  napi_get_cb_info(env, info, &count, given, NULL, &bound);
+  call.binding = bound;
+  call.count = (int)least(count, own + mostOfLoops) - own;
+  for (int i = 0; i < own; i++)
+    if (napi_get_value_int32(env, given[i], &call.own[i]) != napi_ok) call.own[i] = -1;
+  for (int i = 0; i < call.count; i++) napi_get_value_int32(env, given[own + i], &call.loops[i]);
+  return call;
+}
+
+/* Runs loops of these handles one after the other, the part of each: whether that succeeded. */
+static int runAll(napi_env env, const LoopCall *call, int32_t handle, int32_t count, Part part) {
+  Binding *binding = call->binding;
+  const char *problem = NULL;
+  if (handle < 0 || count < 0 || handle + (int64_t)count > binding->loopCount) problem = "@recurra/native: no such loop";
+  else sealLoops(binding);
+  for (int i = 0; i < count && problem == NULL; i++) {
+    Loop *loop = binding->loops[handle + i];
+    const int32_t *sizes = call->loops, *bases = sizes + loop->axes, *firstRow = bases + loop->bases, *steps = firstRow + 1;
+    Run run = {binding->base, binding->bytes, binding->scratch, bases, steps, *firstRow};
+    if (call->count < loop->axes + loop->bases + 1 + loop->steps) problem = "@recurra/native: a loop lacks arguments";
+    else problem = runLoop(loop, &run, sizes, part);
+  }
+  if (problem != NULL) fail(env, problem);
+  return problem == NULL;
+}
+
 /* runLoops(first handle, count, size of each axis …, bases …, first row, each enclosing step …): loops one after the other. */
 static napi_value callRunLoops(napi_env env, napi_callback_info info) {
-  napi_value given[mostArguments];
-  size_t count = mostArguments;
-  void *bound;
-  int32_t v[mostArguments] = {-1};
-  napi_get_cb_info(env, info, &count, given, NULL, &bound);
-  Binding *binding = bound;
-  if (count > mostArguments) count = mostArguments;
-  for (size_t i = 0; i < count; i++) napi_get_value_int32(env, given[i], &v[i]);
-  if (v[0] < 0 || v[1] < 0 || v[0] + (int64_t)v[1] > binding->loopCount) return fail(env, "@recurra/native: no such loop");
-  sealLoops(binding);
-  for (int i = 0; i < v[1]; i++) {
-    Loop *loop = binding->loops[v[0] + i];
-    const int32_t *sizes = v + 2, *bases = sizes + loop->axes, *firstRow = bases + loop->bases, *steps = firstRow + 1;
-    if ((int)count < 3 + loop->axes + loop->bases + loop->steps) return fail(env, "@recurra/native: runLoops lacks arguments");
-    Run run = {binding->base, binding->bytes, binding->scratch, bases, steps, *firstRow};
-    const char *problem = runLoop(loop, &run, sizes);
-    if (problem != NULL) return fail(env, problem);
-  }
+  const LoopCall call = loopCall(env, info, 2);
+  runAll(env, &call, call.own[0], call.own[1], (Part){0, -1});
+  return NULL;
+}
+
+/* runPart(handle, first, count, … as runLoops): so many positions of the outermost dimension of a loop. */
+static napi_value callRunPart(napi_env env, napi_callback_info info) {
+  const LoopCall call = loopCall(env, info, 3);
+  if (call.own[2] < 0) return fail(env, "@recurra/native: a part reaches behind its loop");
+  runAll(env, &call, call.own[0], 1, (Part){call.own[1], call.own[2]});
   return NULL;
 }
 
@@ -1247,6 +1301,7 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"rebind", callRebind},
       {"defineLoop", callDefineLoop},
       {"runLoops", callRunLoops},
+      {"runPart", callRunPart},
       {"isCompiled", callIsCompiled},
       {"clearLoops", callClearLoops},
   };

@@ -2,10 +2,11 @@
 import { describe, expect, it } from "vitest";
 import type { EmitContext } from "../../recurra/src/backends/wasm/address.ts";
 import { ModuleAssembler } from "../../recurra/src/backends/wasm/assembler.ts";
-import { emitLoop } from "../../recurra/src/backends/wasm/emitLoop.ts";
+import { collapse, emitLoop } from "../../recurra/src/backends/wasm/emitLoop.ts";
 import { encodeLoop, type LoopSite } from "../../recurra/src/backends/wasm/encodeLoop.ts";
 import {
   type Access,
+  accessesOf,
   type BufferId,
   type Loop,
   type LoopDim,
@@ -152,8 +153,23 @@ function randomCase(seed: number): Case {
   return { loop: maker.loop(), rows: counts[0] ?? 1 };
 }
 
-/** All ways on memories of the same contents. Returns whether the loop became machine code. */
-function compare({ loop, rows }: Case, seed: number): boolean {
+/** Where parts of the outermost dimension may begin and end, with one that is empty; none where a part would cut a sum along a row. */
+function cutsOf({ loop, rows }: Case, seed: number): readonly number[] | undefined {
+  const positional = loop.ops.some(({ kind }) => kind === "position" || kind === "random");
+  const dims = positional ? loop.dims : collapse(loop.dims, accessesOf(loop));
+  const [outermost] = dims;
+  if (outermost === undefined) return undefined;
+  const isCut = dims.length === 1 && loop.reductions.some(({ access }) => !(outermost.name in access.strides));
+  if (isCut) return undefined;
+  const count = outermost.size.coefficient * rows ** outermost.size.axes.length;
+  const inside = [seed % 11, seed % 17, seed % 17].map((at) => Math.min(at, count));
+  return [0, ...inside.sort((a, b) => a - b), count];
+}
+
+/** All ways on memories of the same contents, whole and in parts. Returns whether the loop became machine code. */
+function compare(given: Case, seed: number): boolean {
+  const { loop, rows } = given;
+  const cuts = cutsOf(given, seed);
   const addressOf = (buffer: number) => 64 + 4 * bufferFloats * buffer;
   const buffers =
     1 +
@@ -199,9 +215,12 @@ function compare({ loop, rows }: Case, seed: number): boolean {
       const handle = bound.defineLoop(program);
       if (bound.isCompiled(handle)) compiled = true;
       bound.runLoops(handle, 1, rows, 0, 0, firstRow, time);
-      // What the first run left behind must not matter.
+      // What an earlier run left behind must not matter.
       fill(memory, contents);
-      bound.runLoops(handle, 1, rows, 0, 0, firstRow, time);
+      if (cuts === undefined) bound.runLoops(handle, 1, rows, 0, 0, firstRow, time);
+      else
+        for (const [i, first] of cuts.slice(0, -1).entries())
+          bound.runPart(handle, first, cuts[i + 1]! - first, rows, 0, 0, firstRow, time);
     });
     const wrong = firstDifference(got, wanted);
     if (wrong < 0) continue;
@@ -221,6 +240,29 @@ describe.skipIf(machineCode === undefined)(`loops as machine code${skipped}`, ()
     let compiled = 0;
     for (let i = 0; i < 100; i++) compiled += compare(randomCase(100 * part + i), 100 * part + i) ? 1 : 0;
     expect(compiled).toBeGreaterThan(60);
+  });
+
+  it("refuse parts that a loop does not have", () => {
+    machineCode!.use();
+    const bound = native!.bind(new WebAssembly.Memory({ initial: 1 }));
+    const access = { buffer: 0 as BufferId, offset: 0, start: size(0), strides: { "#1": size(1) } };
+    const loop: Loop = {
+      kind: "loop",
+      dims: [{ name: "#1", size: size(9) }],
+      ops: [{ kind: "literal", value: 1 }],
+      stores: [{ value: 0, access }],
+      reductions: [],
+    };
+    const encode = (given: Loop) => encodeLoop(given, { addressOf: () => 0, baseOf: () => 0, axes: [], steps: [] })!;
+    const [row, one] = [loop, { ...loop, dims: [] }].map((given) => bound.defineLoop(encode(given)));
+    bound.runPart(row!, 2, 7, 0, 0, 0);
+    for (const [handle, first, count] of [
+      [row!, 2, 8],
+      [row!, -1, 2],
+      [row!, 0, -1],
+      [one!, 0, 1],
+    ] as const)
+      expect(() => bound.runPart(handle, first, count, 0, 0, 0)).toThrow("a part reaches behind its loop");
   });
 
   it("go to the interpreter where a row lies apart, or where they are switched off", () => {

@@ -8,6 +8,7 @@ export interface BoundKernels {
   readonly gemm: WebAssembly.ImportValue;
   readonly outer: WebAssembly.ImportValue;
   readonly runLoops: WebAssembly.ImportValue;
+  readonly runPart: WebAssembly.ImportValue;
   /** Numbers [outer, inner, features], from element `from` of the source on, into the memory as [inner, outer, features]. */
   readonly turnIn: TurnIn;
   readonly defineLoop: (program: Int32Array) => number;
@@ -131,6 +132,15 @@ function isMissing(cause: unknown): boolean {
 export function nativeImports(bound: BoundKernels, loops: readonly Int32Array[]): WebAssembly.ModuleImports {
   bound.clearLoops();
   for (const program of loops) bound.defineLoop(program);
-  const { pack, gemm, outer, runLoops } = bound;
-  return { pack, gemm, outer, runLoops0: runLoops, runLoops1: runLoops, runLoops2: runLoops, runLoops3: runLoops };
+  const { pack, gemm, outer, runLoops, runPart } = bound;
+  return {
+    pack,
+    gemm,
+    outer,
+    runPart,
+    runLoops0: runLoops,
+    runLoops1: runLoops,
+    runLoops2: runLoops,
+    runLoops3: runLoops,
+  };
 }

@@ -217,8 +217,17 @@ function workerMain(
   const bindNative = (path: string, memory: WebAssembly.Memory, loops: readonly Int32Array[]) => {
     const bound = (load!(path) as { load(): { bind(memory: WebAssembly.Memory): Bound } }).load().bind(memory);
     for (const program of loops) bound["defineLoop"]!(program);
-    const { pack, gemm, outer, runLoops } = bound;
-    return { pack, gemm, outer, runLoops0: runLoops, runLoops1: runLoops, runLoops2: runLoops, runLoops3: runLoops };
+    const { pack, gemm, outer, runLoops, runPart } = bound;
+    return {
+      pack,
+      gemm,
+      outer,
+      runPart,
+      runLoops0: runLoops,
+      runLoops1: runLoops,
+      runLoops2: runLoops,
+      runLoops3: runLoops,
+    };
   };
   listen(({ model, programs, module, kernels, memory, native, loops }) => {
     received++;

@@ -64,6 +64,8 @@ export function emitModule(
   const runLoops = Array.from({ length: nativeLoops !== undefined ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
     module.importFunction("kernels", `runLoops${depth}`, i32s(2 + sizes.length + 3 + depth)),
   );
+  const runPart =
+    nativeLoops === undefined ? undefined : module.importFunction("kernels", "runPart", i32s(3 + sizes.length + 3));
   const globals = new Map(sizes.map((axis) => [axis, module.global()]));
   for (const axis of new Set(programs.flatMap(({ plan }) => aheadAxes(plan.commands).map(aheadAxis))))
     globals.set(axis, module.global());
@@ -72,7 +74,7 @@ export function emitModule(
   );
   const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
   const shared = new SharedLoops(module);
-  const site: NativeSite = { native: nativeLoops, runLoops, axes: sizes, arena, shard, programs: [] };
+  const site: NativeSite = { native: nativeLoops, runLoops, runPart, axes: sizes, arena, shard, programs: [] };
   for (const { name, plan, addresses, absolute } of programs) {
     const context: EmitContext = {
       module,

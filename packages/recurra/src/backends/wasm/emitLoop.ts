@@ -76,6 +76,12 @@ export function pushPartStart(code: Code, { part, parts }: LoopPart, count: numb
 /** Elements of a part are whole cache lines. */
 const partUnit = 16;
 
+/** What parts of a loop are cut from: its outermost dimension, at multiples of `unit`. Positions are not counted in it. */
+export function cutOf(loop: Loop): { readonly outermost: LoopDim; readonly unit: number } {
+  const dims = collapse(loop.dims, accessesOf(loop));
+  return { outermost: dims[0]!, unit: dims.length === 1 ? partUnit : 1 };
+}
+
 class LoopEmitter {
   readonly #code: Code;
   readonly #context: EmitContext;
@@ -137,15 +143,14 @@ class LoopEmitter {
   #enterPart(part: LoopPart): Local {
     const code = this.#code;
     const [first, count] = [code.local(i32), code.local(i32)];
-    const { name, size: outer } = this.#dims[0]!;
-    const unit = this.#dims.length === 1 ? partUnit : 1;
-    pushPartStart(code, part, outer.coefficient, unit);
+    const { outermost, unit } = cutOf(this.#loop);
+    pushPartStart(code, part, outermost.size.coefficient, unit);
     code.set(first);
-    pushPartStart(code, part, outer.coefficient, unit, true);
+    pushPartStart(code, part, outermost.size.coefficient, unit, true);
     code.get(first).do("i32.sub").set(count);
     for (const { levels, strides } of this.#pointers) {
       code.get(levels[0]!).get(first);
-      this.#pushSize(times(strides[name] ?? none, size(4)));
+      this.#pushSize(times(strides[outermost.name] ?? none, size(4)));
       code.do("i32.mul", "i32.add").set(levels[0]!);
     }
     return count;

@@ -6,7 +6,7 @@
 import type { Axis } from "../../base/shapes.ts";
 import { type EmitContext, isSegments, pushBuffer, pushSize } from "./address.ts";
 import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } from "./assembler.ts";
-import { emitLoop, type LoopPart } from "./emitLoop.ts";
+import { cutOf, emitLoop, type LoopPart, pushPartStart } from "./emitLoop.ts";
 import { stepsOf } from "./emitScan.ts";
 import { encodeLoop, fewestElements, type NativeLoops } from "./encodeLoop.ts";
 import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp } from "./plan.ts";
@@ -83,6 +83,7 @@ export interface NativeSite {
   readonly native: NativeLoops | undefined;
   /** `runLoops` by the number of enclosing scans; empty without native kernels. */
   readonly runLoops: readonly FunctionIndex[];
+  readonly runPart: FunctionIndex | undefined;
   readonly axes: readonly Axis[];
   readonly arena: number;
   readonly shard: number;
@@ -97,6 +98,8 @@ export class LoopCalls {
   readonly #site: NativeSite;
   readonly #sorted: boolean;
   readonly #functions = new Map<Command, LoopFunction>();
+  /** Of loops that the kernels run in parts. */
+  readonly #handles = new Map<Command, number>();
 
   constructor(context: EmitContext, shared: SharedLoops, site: NativeSite) {
     this.#context = context;
@@ -113,10 +116,21 @@ export class LoopCalls {
     }
   }
 
-  /** Functions that take which part, and of how many. */
+  /** Loops that are called in parts: the kernels run those that are long enough, others are functions. */
   addParts(commands: readonly Command[]): void {
-    for (const command of commands)
-      if (command.kind === "loop") this.#functions.set(command, this.#shared.functionOf(this.#context, command, true));
+    for (const command of commands) {
+      if (command.kind !== "loop") continue;
+      const handle = this.#isLong(command) ? this.#handleOf(command, []) : undefined;
+      if (handle !== undefined) this.#handles.set(command, handle);
+      else this.#functions.set(command, this.#shared.functionOf(this.#context, command, true));
+    }
+  }
+
+  /** Of constant sizes: whether the kernels are faster at all of it. */
+  #isLong(loop: Loop): boolean {
+    const { native } = this.#site;
+    if (native === undefined) return false;
+    return fewestElements([loop], native).some(({ elements, fewest }) => elements.coefficient >= fewest);
   }
 
   #functionOf(loop: Loop, enclosing: readonly Axis[]): LoopFunction {
@@ -127,9 +141,21 @@ export class LoopCalls {
     return { index, places: [] };
   }
 
-  callPart(code: Code, loop: Loop, { part, parts }: LoopPart): void {
-    code.get(part).get(parts);
-    this.#callOwn(code, loop);
+  callPart(code: Code, loop: Loop, part: LoopPart): void {
+    const handle = this.#handles.get(loop);
+    if (handle === undefined) {
+      code.get(part.part).get(part.parts);
+      this.#callOwn(code, loop);
+      return;
+    }
+    const { outermost, unit } = cutOf(loop);
+    const first = code.local(i32);
+    pushPartStart(code, part, outermost.size.coefficient, unit);
+    code.set(first).i32(handle).get(first);
+    pushPartStart(code, part, outermost.size.coefficient, unit, true);
+    code.get(first).do("i32.sub");
+    this.#pushPlace(code);
+    code.call(this.#site.runPart!);
   }
 
   /** Calls loops that follow each other: their own functions, or from a size on the kernels, once for as many as they take. */
@@ -157,21 +183,19 @@ export class LoopCalls {
 
   /** The kernels run all of them where one is long enough. */
   #callTogether(code: Code, loops: readonly Loop[], first: number, enclosing: readonly Enclosing[]): void {
-    const context = this.#context;
     const steps = () => {
       for (const { step } of enclosing) code.get(step);
     };
-    const { native, axes, arena, shard, runLoops } = this.#site;
+    const { native, runLoops } = this.#site;
     fewestElements(loops, native!).forEach(({ elements, fewest }, i) => {
-      pushSize(code, context, elements);
+      pushSize(code, this.#context, elements);
       code.i32(fewest).do("i32.ge_s");
       if (i > 0) code.do("i32.or");
     });
     code.if(
       () => {
         code.i32(first).i32(loops.length);
-        for (const axis of axes) code.getGlobal(context.sizeGlobal(axis));
-        code.getGlobal(arena).getGlobal(shard).getGlobal(context.firstRow);
+        this.#pushPlace(code);
         steps();
         code.call(runLoops[enclosing.length]!);
       },
@@ -182,6 +206,13 @@ export class LoopCalls {
         }
       },
     );
+  }
+
+  /** What the kernels evaluate sizes and addresses with. */
+  #pushPlace(code: Code): void {
+    const { axes, arena, shard } = this.#site;
+    for (const axis of axes) code.getGlobal(this.#context.sizeGlobal(axis));
+    code.getGlobal(arena).getGlobal(shard).getGlobal(this.#context.firstRow);
   }
 
   #callOwn(code: Code, loop: Loop): void {

@@ -4,7 +4,7 @@
  * and no element depends on where they are cut: any number of threads gives the same bits.
  */
 import { type Touched, touchedBy } from "./constants.ts";
-import { collapse } from "./emitLoop.ts";
+import { cutOf } from "./emitLoop.ts";
 import {
   type Access,
   type BufferId,
@@ -80,7 +80,7 @@ function canBeCut(loop: Loop): boolean {
   if (loop.dims.length === 0 || loop.dims.some(({ size: { axes } }) => axes.length > 0)) return false;
   if (loop.ops.some(({ kind }) => kind === "position" || kind === "random" || kind === "step")) return false;
   const [loads, writes] = [loadsOf(loop), writesOf(loop)];
-  const outermost = collapse(loop.dims, [...loads, ...writes])[0]!.name;
+  const outermost = cutOf(loop).outermost.name;
   return writes.every(
     (write) =>
       !equalSize(write.strides[outermost] ?? size(0), size(0)) &&
