@@ -11,7 +11,7 @@ process.env["RECURRA_THREADS"] = "4";
 const inputSize = 24;
 
 function makeModel(threads: number | undefined, cell = lstm, memoryLimit = 2 ** 31): Model {
-  const layer = recurrent({ cell, hiddenSize: 40, depth: 2, dropout: 0.2, output: "last" });
+  const layer = recurrent({ cell, hiddenSize: 60, depth: 2, dropout: 0.2, output: "last" });
   return new Model(
     {
       inputs: { x: sequenceType(inputSize), y: vectorType(3) },
@@ -94,7 +94,7 @@ describe("threads", () => {
   });
 
   it("cuts long sequences into the same segments for any number of threads, with the same bits", async () => {
-    const [one, four] = [1, undefined].map((threads) => makeModel(threads, lstm, 10_000_000)) as [Model, Model];
+    const [one, four] = [1, undefined].map((threads) => makeModel(threads, lstm, 15_000_000)) as [Model, Model];
     await join(four, 4);
     const long = makeBatch(40, 200);
     for (let step = 0; step < 4; step++) expect(four.trainStep(long, 1e-3)).toEqual(one.trainStep(long, 1e-3));

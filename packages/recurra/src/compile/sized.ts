@@ -10,10 +10,16 @@ import type { PlacedProgram, Placement } from "./placement.ts";
 import { rowsAlone, shardCount, shardRows } from "./shards.ts";
 import { type Extent, extentOf } from "./tensors.ts";
 
-/** Numbers that a stage writes from which on it is shared: below it one thread is done while the others still notice. */
-export const fewElements = 2 ** 14;
-/** Where the rows are for one thread, the others sleep, and waking them should pay too. */
-const manyElements = 2 ** 18;
+/**
+ * Numbers that a stage writes from which on it is shared: below it one thread is done while the others still notice. With two threads that
+ * wait, the update of 20,000 weights takes 26 microseconds alone and 28 together, that of 35,000 takes 50 and 41.
+ */
+export const fewElements = 2 ** 15;
+/**
+ * Where the rows are for one thread, the others sleep, and waking them should pay too: training steps of an LSTM (batch 1) take as
+ * long with two threads as with one at 300,000 weights, and are 1.1 times as fast at 530,000.
+ */
+const manyElements = 2 ** 19;
 
 /** An input, or the rows of it that a shard has. */
 export interface Write {
