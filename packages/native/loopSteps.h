@@ -150,13 +150,13 @@ static int shift(Body *body, int direction, int x, int by) {
 static int round_(Body *body, int x, int mode) { return computeWith(body, roundFloats, (Lanes){0}, none, x, mode, none); }
 
 /* A mask register with the lanes in which the comparison holds. It is used soon: few of them are in turns. */
-static int compareLanes(Body *body, int four, int instruction, int a, int b, int predicate) {
+static int compareLanes(Body *body, int instruction, int a, int b, int predicate) {
   body->mask = body->mask == 7 ? 2 : body->mask + 1;
-  addStep(body, (Step){compares, instruction, predicate, body->mask, a, b, none, {0}, {.four = four}, {0}});
+  addStep(body, (Step){compares, instruction, predicate, body->mask, a, b, none, {0}, {0}, {0}});
   return body->mask;
 }
 
-static int compare(Body *body, int a, int b, int predicate) { return compareLanes(body, 0, compareFloats, a, b, predicate); }
+static int compare(Body *body, int a, int b, int predicate) { return compareLanes(body, compareFloats, a, b, predicate); }
 
 /* a op b where the mask has lanes, `over` elsewhere. */
 static int within(Body *body, int mask, int instruction, int a, int b, int over) {
@@ -256,7 +256,7 @@ static int sinCosSteps(Body *body, int x, int turn) {
   const int s = add(body, mul(body, mul(body, polynomialSteps(body, z, 4, sinCoefficients), z), r), r);
   int c = mul(body, mul(body, polynomialSteps(body, z, 4, cosCoefficients), z), z);
   c = add(body, sub(body, c, mul(body, z, number_(body, 0.5f))), number_(body, 1));
-  const int which = blend(body, compareLanes(body, 0, testBits, quadrant, bits(body, 1), -1), c, s);
+  const int which = blend(body, compareLanes(body, testBits, quadrant, bits(body, 1), -1), c, s);
   return compute(body, xorBits, which, shift(body, shiftLeft, compute(body, andBits, quadrant, bits(body, 2)), 30));
 }
 
@@ -291,10 +291,9 @@ static int unarySteps(Body *body, int which, int x) {
 }
 
 /* As WebAssembly has them: NaN wins, and −0 is less than +0. */
-static int extremeSteps(Body *body, int four, int which, int a, int b) {
-  const int extreme = computeWith(body, rangeFloats, (Lanes){.four = four}, a, b, which, none);
-  const int unordered = compareLanes(body, four, compareFloats, a, b, isUnordered);
-  return computeWith(body, addFloats, (Lanes){.four = four, .mask = unordered}, a, b, -1, extreme);
+static int extremeSteps(Body *body, int which, int a, int b) {
+  const int extreme = computeWith(body, rangeFloats, (Lanes){0}, a, b, which, none);
+  return within(body, compare(body, a, b, isUnordered), addFloats, a, b, extreme);
 }
 
 static int binarySteps(Body *body, int which, int a, int b) {
@@ -303,8 +302,8 @@ static int binarySteps(Body *body, int which, int a, int b) {
     case 1: return sub(body, a, b);
     case 2: return mul(body, a, b);
     case 3: return compute(body, divideFloats, a, b);
-    case 4: return extremeSteps(body, 0, higherOfTwo, a, b);
-    case 5: return extremeSteps(body, 0, lowerOfTwo, a, b);
+    case 4: return extremeSteps(body, higherOfTwo, a, b);
+    case 5: return extremeSteps(body, lowerOfTwo, a, b);
     case 6: return onlyWhere(body, compare(body, a, b, isLess), number_(body, 1));
     default: return onlyWhere(body, compare(body, a, b, isEqual), number_(body, 1));
   }
@@ -415,11 +414,16 @@ static int opSteps(Body *body, int i) {
 
 static int sumRegister(int i) { return vectorRegisters - 1 - i; }
 
-/* Four lanes of the sum, four elements after four. */
+/* Four lanes of the sum, four elements after four. The largest is the same in any order: it has sixteen. */
 static void sumSteps(Body *body, const Result *reduction, int sum) {
   const int x = body->now[reduction->value];
   if (body->partial) {
     addStep(body, (Step){addsRest, addFloats, reduction->op, sum, x, sum, none, {0}, {.four = 1}, {0}});
+    return;
+  }
+  if (reduction->op == 1) {
+    const int larger = extremeSteps(body, higherOfTwo, sum, x);
+    addStep(body, (Step){computes, moveVector, -1, sum, none, larger, none, {0}, {0}, {0}});
     return;
   }
   for (int part = 0; part < 4; part++) {
@@ -428,12 +432,7 @@ static void sumSteps(Body *body, const Result *reduction, int sum) {
       four = newValue(body);
       addStep(body, (Step){takes, takeFour, part, four, x, none, none, {0}, {0}, {0}});
     }
-    if (reduction->op == 0) {
-      addStep(body, (Step){computes, addFloats, -1, sum, sum, four, none, {0}, {.four = 1}, {0}});
-    } else {
-      const int larger = extremeSteps(body, 1, higherOfTwo, sum, four);
-      addStep(body, (Step){computes, moveVector, -1, sum, none, larger, none, {0}, {.four = 1}, {0}});
-    }
+    addStep(body, (Step){computes, addFloats, -1, sum, sum, four, none, {0}, {.four = 1}, {0}});
   }
 }
 
@@ -566,7 +565,7 @@ static void resultSteps(Body *body, const int *sums) {
     }
     const Place target = placeOf(body, reduction->pointer, reduction->address);
     const int before = read_(body, target);
-    write_(body, target, reduction->op == 0 ? add(body, before, x) : extremeSteps(body, 0, higherOfTwo, before, x));
+    write_(body, target, reduction->op == 0 ? add(body, before, x) : extremeSteps(body, higherOfTwo, before, x));
   }
 }
 

@@ -215,6 +215,26 @@ static int constantWord(Assembler *out, float x) {
   return poolConstants(out, &word, 1);
 }
 
+/* Sixteen lanes of the largest become four, where there was a whole vector. */
+static void writeLargest(const Body *body) {
+  const Loop *loop = body->loop;
+  Assembler *out = body->assembler;
+  const int all = scratchRegisters; /* no value is in a register now */
+  PUT(out, 0x48, 0x85, 0xf6);       /* whether rsi is 0 */
+  const size_t noVector = jumpOn(out, ifZero);
+  for (int i = 0, sums = 0; i < loop->reductions; i++) {
+    if (!loop->reduction[i].inRegister) continue;
+    const int sum = sumRegister(sums++);
+    if (loop->reduction[i].op == 0) continue;
+    vector(out, moveVector, (Lanes){0}, all, 0, inVector(sum), -1);
+    for (int part = 1; part < 4; part++) {
+      vector(out, takeFour, (Lanes){0}, all, 0, inVector(0), part);
+      accumulate(out, 1, sum, inVector(0));
+    }
+  }
+  land(out, noVector);
+}
+
 /* (0 + 1) + (2 + 3), or the largest of the four, and what the target has. */
 static void writeSum(const Body *body, const Result *reduction, int sum) {
   Assembler *out = body->assembler;
@@ -263,7 +283,7 @@ static void writeRows(Body *pair, Body *whole, Body *rest) {
   for (int i = 0; i < loop->reductions; i++) {
     if (!loop->reduction[i].inRegister) continue;
     const Operand nothing = {0, pool, 0, 0, constantWord(out, loop->reduction[i].op == 1 ? -__builtin_inff() : 0)};
-    vector(out, spread, (Lanes){.four = 1}, sumRegister(sums++), 0, nothing, -1);
+    vector(out, spread, (Lanes){0}, sumRegister(sums++), 0, nothing, -1);
   }
   PUT(out, 0x31, 0xc9); /* ecx = 0 */
   if (pair->now != NULL) {
@@ -272,6 +292,7 @@ static void writeRows(Body *pair, Body *whole, Body *rest) {
     loadWide(out, rsi, wholeAt);
   }
   writeColumns(whole, sums, 1);
+  writeLargest(whole);
 
   compareWord(out, restAt, 0);
   const size_t noRest = jumpOn(out, ifZero);
