@@ -150,8 +150,8 @@ function network(hiddenSize: number, rate = 0): Network {
 }
 
 function batchOf(batch: number, time: number) {
-  const { normal } = createRandom(batch + time);
-  const numbers = (count: number) => Float32Array.from({ length: count }, () => normal());
+  const random = createRandom(batch + time);
+  const numbers = (count: number) => Float32Array.from({ length: count }, () => random.normal());
   const lengths = Float32Array.from({ length: batch }, (_, row) => time - (row % time));
   const inputs = { x: numbers(batch * time * inputSize), y: numbers(batch * time * 2), lengths };
   return { sizes: { batch, time }, inputs };

@@ -11,49 +11,60 @@ export interface Random {
   fork(label: string | number): Random;
 }
 
-/** xoshiro128** (Blackman and Vigna 2018), its state filled by splitmix32 from the seed. */
 export function createRandom(seed: number): Random {
-  const state = new Uint32Array(4);
-  let filler = folded(seed);
-  for (let i = 0; i < 4; i++) {
-    filler = (filler + 0x9e3779b9) | 0;
-    state[i] = mix32(filler);
-  }
-  let spare: number | undefined;
+  return new Xoshiro(seed);
+}
 
-  function next(): number {
+/** xoshiro128** (Blackman and Vigna 2018), its state filled by splitmix32 from the seed. */
+class Xoshiro implements Random {
+  readonly #seed: number;
+  readonly #state = new Uint32Array(4);
+  /** Normal numbers come in pairs. */
+  #spare: number | undefined;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    let filler = folded(seed);
+    for (let i = 0; i < 4; i++) {
+      filler = (filler + 0x9e3779b9) | 0;
+      this.#state[i] = mix32(filler);
+    }
+  }
+
+  uniform(): number {
+    const state = this.#state;
     const s0 = state[0]!;
     const s1 = state[1]!;
-    const s2 = state[2]!;
-    const s3 = state[3]!;
+    const s2 = state[2]! ^ s0;
+    const s3 = state[3]! ^ s1;
     const result = Math.imul(rotate(Math.imul(s1, 5), 7), 9) >>> 0;
-    state[2] = s2 ^ s0;
-    state[3] = s3 ^ s1;
-    state[1] = s1 ^ state[2]!;
-    state[0] = s0 ^ state[3]!;
-    state[2] = state[2]! ^ (s1 << 9);
-    state[3] = rotate(state[3]!, 11);
-    return result;
+    state[1] = s1 ^ s2;
+    state[0] = s0 ^ s3;
+    state[2] = s2 ^ (s1 << 9);
+    state[3] = rotate(s3, 11);
+    return result / 2 ** 32;
   }
 
-  const random: Random = {
-    uniform: () => next() / 2 ** 32,
-    normal() {
-      if (spare !== undefined) {
-        const value = spare;
-        spare = undefined;
-        return value;
-      }
-      // Box–Muller; 1 − u keeps the logarithm away from zero.
-      const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()));
-      const angle = 2 * Math.PI * random.uniform();
-      spare = radius * Math.sin(angle);
-      return radius * Math.cos(angle);
-    },
-    integer: (bound) => Math.floor(random.uniform() * bound),
-    fork: (label) => createRandom(hashLabel(seed, String(label))),
-  };
-  return random;
+  normal(): number {
+    if (this.#spare !== undefined) {
+      const value = this.#spare;
+      this.#spare = undefined;
+      return value;
+    }
+    // Box–Muller; 1 − u keeps the logarithm away from zero.
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    const angle = 2 * Math.PI * this.uniform();
+    this.#spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  }
+
+  integer(bound: number): number {
+    return Math.floor(this.uniform() * bound);
+  }
+
+  fork(label: string | number): Random {
+    return new Xoshiro(hashLabel(this.#seed, String(label)));
+  }
 }
 
 /** Fisher–Yates, in place. */

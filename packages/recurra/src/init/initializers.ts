@@ -2,6 +2,7 @@
 import { lookup, OptionError, ShapeError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { product } from "../base/shapes.ts";
+import { orthonormalRows } from "./orthonormal.ts";
 
 /** Values of a weight, row-major, from its shape and a generator of its own. */
 export type InitializerFunction = (shape: readonly number[], random: Random) => ArrayLike<number>;
@@ -126,20 +127,17 @@ export function initialValues(
   }
   const fanIn = shape.at(-1) ?? 1;
   const fanOut = shape.length > 1 ? shape[0]! : fanIn;
-  const uniform = (limit: number) => Float32Array.from({ length: count }, () => limit * (2 * random.uniform() - 1));
-  const normal = (deviation: number) => Float32Array.from({ length: count }, () => deviation * random.normal());
+  const uniform = (limit: number) => drawn(count, () => limit * (2 * random.uniform() - 1));
+  const normal = (deviation: number) => drawn(count, () => deviation * random.normal());
   switch (initializer.kind) {
     case "constant":
-      return new Float32Array(count).fill(initializer.value);
+      return initializer.value === 0 ? new Float32Array(count) : new Float32Array(count).fill(initializer.value);
     case "uniform":
-      return Float32Array.from(
-        { length: count },
-        () => initializer.low + (initializer.high - initializer.low) * random.uniform(),
-      );
+      return drawn(count, () => initializer.low + (initializer.high - initializer.low) * random.uniform());
     case "normal":
       return normal(initializer.deviation);
     case "truncatedNormal":
-      return Float32Array.from({ length: count }, () => initializer.deviation * truncated(random));
+      return drawn(count, () => initializer.deviation * truncated(random));
     case "xavierUniform":
       return uniform(Math.sqrt(6 / (fanIn + fanOut)));
     case "xavierNormal":
@@ -155,17 +153,18 @@ export function initialValues(
     case "orthogonal":
       return orthogonal(fanOut, fanIn, initializer.gain ?? 1, random);
     case "identity":
-      return Float32Array.from({ length: count }, (_, i) =>
-        Math.floor(i / fanIn) === i % fanIn ? (initializer.scale ?? 1) : 0,
-      );
+      return drawn(count, (i) => (Math.floor(i / fanIn) === i % fanIn ? (initializer.scale ?? 1) : 0));
     case "chrono": {
       const sign = initializer.gate === "forget" ? 1 : -1;
-      return Float32Array.from(
-        { length: count },
-        () => sign * Math.log(1 + (initializer.longest - 2) * random.uniform()),
-      );
+      return drawn(count, () => sign * Math.log(1 + (initializer.longest - 2) * random.uniform()));
     }
   }
+}
+
+function drawn(count: number, value: (i: number) => number): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = value(i);
+  return values;
 }
 
 function truncated(random: Random): number {
@@ -175,50 +174,13 @@ function truncated(random: Random): number {
   }
 }
 
-/** Modified Gram–Schmidt on a normal matrix: orthonormal rows, or columns when there are more rows than columns. */
+/** Orthonormal rows, or columns when there are more rows than columns, times gain. */
 function orthogonal(rows: number, columns: number, gain: number, random: Random): Float32Array<ArrayBuffer> {
   const [count, length] = rows <= columns ? [rows, columns] : [columns, rows];
-  const basis: Float64Array[] = [];
-  while (basis.length < count) {
-    const vector = new Float64Array(length);
-    for (let i = 0; i < length; i++) vector[i] = random.normal();
-    const drawn = Math.sqrt(dot(vector, vector));
-    removeProjections(vector, basis);
-    // Once is enough unless the vector nearly lies in the span: what is left of it then consists of rounding errors.
-    if (Math.sqrt(dot(vector, vector)) < 0.1 * drawn) removeProjections(vector, basis);
-    const norm = Math.sqrt(dot(vector, vector));
-    if (norm < 1e-8) continue;
-    for (let i = 0; i < length; i++) vector[i] = vector[i]! / norm;
-    basis.push(vector);
-  }
+  const basis = orthonormalRows(count, length, random);
   const [along, across] = rows <= columns ? [columns, 1] : [1, columns];
   const result = new Float32Array(rows * columns);
-  basis.forEach((vector, k) => {
-    for (let i = 0; i < length; i++) result[k * along + i * across] = gain * vector[i]!;
-  });
+  for (let k = 0; k < count; k++)
+    for (let i = 0; i < length; i++) result[k * along + i * across] = gain * basis[k * length + i]!;
   return result;
-}
-
-/** Subtracts one projection while the next is being summed: a sum waits for each of its additions, the rest fits in between. */
-function removeProjections(vector: Float64Array, basis: readonly Float64Array[]): void {
-  if (basis.length === 0) return;
-  const length = vector.length;
-  let projection = dot(vector, basis[0]!);
-  for (let k = 0; k < basis.length; k++) {
-    const other = basis[k]!;
-    const next = basis[k + 1] ?? other;
-    let sum = 0;
-    for (let i = 0; i < length; i++) {
-      const value = vector[i]! - projection * other[i]!;
-      vector[i] = value;
-      sum += value * next[i]!;
-    }
-    projection = sum;
-  }
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }
