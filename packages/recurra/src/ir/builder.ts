@@ -1,22 +1,35 @@
 /** Builds graphs: every node is typed as it is added, an equal node is reused, and trivial arithmetic folds away. */
 import { broadcastTypes, formatType, orderAxes, sameType, type TensorType } from "../base/shapes.ts";
-import { type Graph, isBinary, isUnary, mapOperands, type Node, type NodeId, type NodeOf, operands } from "./nodes.ts";
+import {
+  binaryKinds,
+  type Graph,
+  mapOperands,
+  type Node,
+  type NodeId,
+  type NodeOf,
+  operands,
+  unaryKinds,
+} from "./nodes.ts";
 import { inferType } from "./shapes.ts";
 
 export class GraphBuilder {
   readonly nodes: Node[] = [];
   readonly types: TensorType[] = [];
-  readonly #known = new Map<string, NodeId>();
+  readonly #known = new Map<number | string, NodeId>();
 
-  add(node: Node): NodeId {
+  /** `type` of a node that stays as it is, where it is known already. */
+  add(node: Node, type?: TensorType): NodeId {
     const folded = this.#fold(node);
     if (typeof folded === "number") return folded;
     const key = keyOf(folded);
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known !== undefined) return known;
-    const type = inferType(folded, this);
+    return this.#push(folded, key, folded === node && type !== undefined ? type : inferType(folded, this));
+  }
+
+  #push(node: Node, key: number | string | undefined, type: TensorType): NodeId {
     const id = this.nodes.length as NodeId; // The position in the list is the id.
-    this.nodes.push(folded);
+    this.nodes.push(node);
     this.types.push(type);
     if (key !== undefined) this.#known.set(key, id);
     return id;
@@ -123,11 +136,26 @@ export function rebuild(
   rewrite: (node: Node, id: NodeId, map: MapId) => NodeId | undefined,
 ): MapId {
   const moved = new Array<NodeId | undefined>(graph.nodes.length);
+  let sameTypes = true;
+  const mapTyped: MapId = (id) => {
+    const made = map(id);
+    sameTypes &&= builder.types[made] === graph.types[id];
+    return made;
+  };
+  /** The node with its operands mapped; where none of them has another type, it has its own still. */
+  const keep = (node: Node, id: NodeId): NodeId => {
+    const outside = sameTypes;
+    sameTypes = node.kind !== "pick";
+    const mapped = mapOperands(node, mapTyped);
+    const type = sameTypes ? graph.types[id] : undefined;
+    sameTypes = outside;
+    return builder.add(mapped, type);
+  };
   const map: MapId = (id) => {
     const known = moved[id];
     if (known !== undefined) return known;
     const node = graph.nodes[id]!;
-    const made = rewrite(node, id, map) ?? builder.add(mapOperands(node, map));
+    const made = rewrite(node, id, map) ?? keep(node, id);
     moved[id] = made;
     return made;
   };
@@ -143,19 +171,49 @@ export function reachable(graph: Pick<Graph, "nodes">, roots: Iterable<NodeId>):
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (seen.has(id)) continue;
     seen.add(id);
-    pending.push(...operands(graph.nodes[id]!));
+    for (const operand of operands(graph.nodes[id]!)) if (!seen.has(operand)) pending.push(operand);
   }
   return seen;
 }
 
-function keyOf(node: Node): string | undefined {
-  if (node.kind === "scan") return undefined;
-  // JSON has no −0, NaN or infinities: a literal is told apart by its bits.
-  if (node.kind === "literal") return `literal ${Object.is(node.value, -0) ? "-0" : String(node.value)}`;
-  // The most frequent kinds by far.
-  if (isUnary(node)) return `${node.kind} ${node.x}`;
-  if (isBinary(node)) return `${node.kind} ${node.a} ${node.b}`;
-  if (node.kind === "select") return `select ${node.condition} ${node.a} ${node.b}`;
+/** Ids of one graph are smaller. */
+const mostNodes = 2 ** 20;
+
+/** Kinds that one or two ids say all of, by numbers from 1 on: 0 is left for what has no second id. */
+const numbered: ReadonlyMap<string, number> = new Map([...unaryKinds, ...binaryKinds].map((kind, i) => [kind, i + 1]));
+
+/** What equal nodes have in common; undefined for a scan, which is taken for another each time. */
+function keyOf(node: Node): number | string | undefined {
+  const kind = numbered.get(node.kind);
+  if (kind !== undefined) {
+    // Kinds with a number are unary or binary.
+    const { x, a = x, b } = node as { readonly x?: NodeId; readonly a?: NodeId; readonly b?: NodeId };
+    return (kind * mostNodes + a!) * mostNodes + (b ?? 0);
+  }
+  switch (node.kind) {
+    case "scan":
+      return undefined;
+    case "literal":
+      // JSON has no −0, NaN or infinities: a literal is told apart by its bits.
+      return `literal ${Object.is(node.value, -0) ? "-0" : String(node.value)}`;
+    case "select":
+      return `select ${node.condition} ${node.a} ${node.b}`;
+    case "pick":
+      return `${node.port} ${node.scan} ${node.index}`;
+    case "slice":
+      return `slice ${node.x} ${node.dim} ${node.start} ${node.size} ${node.stride}`;
+    case "matmul":
+      return `matmul ${node.x} ${node.weight} ${node.transposed}`;
+    case "state":
+    case "element":
+    case "captured":
+      return `${node.kind} ${node.index} ${node.type.axes} ${node.type.shape}`;
+    default:
+      return describe(node);
+  }
+}
+
+function describe(node: Node): string {
   let key: string = node.kind;
   for (const name in node) {
     const value: unknown = node[name as keyof Node];
