@@ -1240,10 +1240,12 @@ static napi_value callRunPart(napi_env env, napi_callback_info info) {
 
 /*
  * Asks for pages of 2 MiB: the rows of a wide matrix lie each on a page of their own otherwise. Only whole ones within the memory,
- * and only advice: where the system refuses, nothing changes.
+ * and only advice: where the system refuses, nothing changes. Not for a memory whose pages of 4 KiB the processor's tables hold all of:
+ * it gains nothing, and a virtual machine may take milliseconds to find a large page.
  */
 static void askForLargePages(char *base, uint64_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (bytes < (uint64_t)8 << 20) return;
   const uintptr_t page = 1 << 21, start = ((uintptr_t)base + page - 1) / page * page, end = ((uintptr_t)base + bytes) / page * page;
   if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
 #else
