@@ -1,16 +1,22 @@
 /** What does a second thread bring? One model with it and one without, in turns, at every point of the grid. */
 import { cells, points } from "../grid.mjs";
+import { togetherGains } from "../peaks/together.mjs";
 import { median } from "../statistics.mjs";
 import { nativeIsOff, trainingRun } from "./side-by-side.mjs";
 
 const [rounds, turnMs] = [5, 40];
 
 export async function measure() {
+  const machine = Object.entries((await togetherGains()) ?? {}).map(([kind, value]) => ({
+    what: `2 threads / 1, the machine itself, ${limits[kind]}`,
+    value,
+    unit: "×",
+  }));
   const gains = [];
   for (const point of points.filter(({ hidden }) => !nativeIsOff || hidden <= 512)) {
     for (const cell of cells) gains.push(...(await gainsAt({ ...point, cell })));
   }
-  return ["train", "forward"].flatMap((work) => {
+  const claims = ["train", "forward"].flatMap((work) => {
     const own = gains.filter((gain) => gain.work === work);
     return [
       atLeast(`2 threads / 1, ${work}, batch ≥ 32, hidden ≥ 128, worst point`, own.filter(isLarge), 1.8),
@@ -18,7 +24,10 @@ export async function measure() {
       atLeast(`2 threads / 1, ${work}, anywhere, worst point`, own, 0.97),
     ];
   });
+  return [...machine, ...claims];
 }
+
+const limits = { multiplyAdds: "multiply-adds in registers", reading: "reading 16 MiB of weights each" };
 
 const isLarge = ({ batch, hidden }) => batch >= 32 && hidden >= 128;
 
