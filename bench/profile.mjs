@@ -1,0 +1,165 @@
+/**
+ * Where the time of a step goes, on one thread with native kernels: every product by its sizes, fused loops by their numbers in the
+ * module, and what is left. In front of it what bounds them: multiply-adds in registers, and reading from caches and memory.
+ *
+ *     npm run bench:profile -- --work train --cell lstm --hidden 256 --batch 32 --time 64
+ */
+import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
+import { operationsOf, works } from "./grid.mjs";
+import { median } from "./statistics.mjs";
+import { number, printer } from "./table.mjs";
+
+const { values } = parseArgs({
+  options: {
+    work: { type: "string", default: "train" },
+    cell: { type: "string", default: "lstm" },
+    hidden: { type: "string", default: "256" },
+    batch: { type: "string", default: "32" },
+    time: { type: "string", default: "64" },
+    steps: { type: "string", default: "40" },
+  },
+});
+const { work, cell } = values;
+const [hidden, batch, time, steps] = ["hidden", "batch", "time", "steps"].map((name) => Number(values[name]));
+if (!works.includes(work) || work === "stream" || ![hidden, batch, time, steps].every((size) => size >= 1)) {
+  console.error(
+    "bench:profile: --work is train, forward or language; --hidden, --batch, --time and --steps are numbers from 1 on",
+  );
+  process.exit(1);
+}
+const packageOfKernels = createRequire(import.meta.url)("@recurra/native");
+const native = packageOfKernels.load();
+if (native === undefined) {
+  console.error(`bench:profile: there are no native kernels to look at: ${packageOfKernels.whyNot()}`);
+  process.exit(1);
+}
+
+/** By name: calls, milliseconds, operations and bytes since the last `clear`. */
+const spent = new Map();
+let timing = false;
+packageOfKernels.load = () => ({ ...native, bind: (memory) => clocked(native.bind(memory)) });
+
+function clocked(bound) {
+  const wrap = (kernel, describe) => {
+    return (...args) => {
+      if (!timing) return bound[kernel](...args);
+      const begin = performance.now();
+      bound[kernel](...args);
+      const ms = performance.now() - begin;
+      const { name, operations = 0, floats } = describe(args);
+      const sum = spent.get(name) ?? { name, calls: 0, ms: 0, operations, floats };
+      spent.set(name, { ...sum, calls: sum.calls + 1, ms: sum.ms + ms });
+    };
+  };
+  return {
+    ...bound,
+    gemm: wrap("gemm", ([, , , , , m, n, k]) => ({
+      name: `product of ${m} rows with ${k} × ${n}`,
+      operations: 2 * m * n * k,
+      floats: m * k + k * n + m * n,
+    })),
+    outer: wrap("outer", ([, , , , , , m, n, rows]) => ({
+      name: `sum over ${rows} rows to ${m} × ${n}`,
+      operations: 2 * m * n * rows,
+      floats: rows * (m + n) + m * n,
+    })),
+    pack: wrap("pack", ([, , , , k, n]) => ({ name: `packing of ${k} × ${n}`, floats: 2 * k * n })),
+    runLoops: wrap("runLoops", ([first, count]) => ({
+      name: count === 1 ? `fused loop ${first}` : `fused loops ${first} to ${first + count - 1}`,
+    })),
+    runPart: wrap("runPart", ([loop]) => ({ name: `fused loop ${loop}, once for all rows` })),
+  };
+}
+
+/** GFLOP/s of multiply-adds in registers, at this moment. */
+function peak() {
+  native.peak(100_000);
+  const begin = performance.now();
+  return native.peak(200_000) / (performance.now() - begin) / 1e6;
+}
+
+/** GB/s at which a core reads so many MiB again and again: as the weights of one row. */
+function readingRate(mebibytes) {
+  const [n, k] = [1024, mebibytes * 256];
+  const memory = new WebAssembly.Memory({ initial: 16 * mebibytes + 2 });
+  const { gemm } = native.bind(memory);
+  new Float32Array(memory.buffer).fill(0.01);
+  const [weights, a, c] = [0, 2 ** 20 * mebibytes, 2 ** 20 * mebibytes + 4 * k];
+  const times = Math.ceil(64 / mebibytes);
+  const rates = Array.from({ length: 9 }, () => {
+    const begin = performance.now();
+    for (let i = 0; i < times; i++) gemm(a, k, weights, c, n, 1, n, k, 0);
+    return (times * 2 ** 20 * mebibytes) / (performance.now() - begin) / 1e6;
+  });
+  return median(rates);
+}
+
+const { step } = await subject();
+for (let i = 0; i < 8; i++) {
+  step();
+  await new Promise((resolve) => setTimeout(resolve, 2));
+}
+const whole = [];
+const peaks = [];
+for (let i = 0; i < steps; i++) {
+  peaks.push(peak());
+  timing = true;
+  const begin = performance.now();
+  step();
+  whole.push(performance.now() - begin);
+  timing = false;
+}
+
+const job = { work, cell, hidden, batch, time };
+const total = whole.reduce((sum, ms) => sum + ms, 0) / steps;
+const rate = median(peaks);
+const rows = [...spent.values()].map((row) => ({ ...row, ms: row.ms / steps, calls: row.calls / steps }));
+rows.push({ name: "the rest: WebAssembly and JavaScript", ms: total - rows.reduce((sum, { ms }) => sum + ms, 0) });
+const sizes = [1, 4, 8, 16, 32, 64];
+console.log(
+  `${native.selected()}: ${number(rate)} GFLOP/s of multiply-adds in registers (median of the turns between steps)`,
+);
+console.log(
+  `reading, GB/s: ${sizes.map((mebibytes) => `${mebibytes} MiB ${number(readingRate(mebibytes))}`).join(", ")}`,
+);
+console.log(
+  `${work} ${cell} ${hidden}x${batch}x${time}, one thread: ${number(total)} ms a step, ${number(operationsOf(job) / total / 1e6)} GFLOP/s, ${number((100 * operationsOf(job)) / total / 1e6 / rate)} % of peak; what is read and written is counted once a call\n`,
+);
+const table = printer(
+  [
+    ["", -44, ({ name }) => name],
+    ["calls", 6, ({ calls }) => (calls === undefined ? "" : number(calls))],
+    ["ms", 7, ({ ms }) => number(ms)],
+    ["share", 7, ({ ms }) => `${((100 * ms) / total).toFixed(1)} %`],
+    ["GFLOP/s", 7, ({ operations, ms, calls }) => (operations ? number((operations * calls) / ms / 1e6) : "")],
+    [
+      "of peak",
+      7,
+      ({ operations, ms, calls }) => (operations ? `${((operations * calls) / ms / 1e4 / rate).toFixed(0)} %` : ""),
+    ],
+    ["MiB", 6, ({ floats }) => (floats ? number(floats / 2 ** 18) : "")],
+    ["GB/s", 6, ({ floats, ms, calls }) => (floats ? number((4 * floats * calls) / ms / 1e6) : "")],
+  ],
+  (text) => process.stdout.write(text),
+);
+table.head();
+for (const row of rows.sort((a, b) => b.ms - a.ms).filter(({ ms }) => ms > total / 500)) table.row(row);
+
+/** The bench's own network, on one thread. The library is loaded behind the clocks. */
+async function subject() {
+  const { Model, adam, sgd } = await import("recurra/train");
+  const { languageNetwork, lastOutputNetwork } = await import("./networks.mjs");
+  const { inputsOf, textOf } = await import("./numbers.mjs");
+  const sizes = { batch, time };
+  const initialize = { R: "xavierUniform" };
+  if (work === "language") {
+    const model = new Model(languageNetwork({ cell, hidden, batch, time }), { threads: 1, optimizer: sgd() });
+    const fed = { sizes, inputs: textOf({ hidden, batch, time }) };
+    return { step: () => model.trainStep(fed, 0.1) };
+  }
+  const network = lastOutputNetwork({ cell, hidden, initialize });
+  const model = new Model(network, { threads: 1, optimizer: adam(), clipping: { norm: 1 } });
+  const fed = { sizes, inputs: inputsOf({ hidden, batch, time }) };
+  return { step: () => (work === "forward" ? model.predict(fed) : model.trainStep(fed, 1e-3)) };
+}
