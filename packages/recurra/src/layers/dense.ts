@@ -3,6 +3,7 @@ import type { Initializer, InitializerName } from "../init/initializers.ts";
 import { add, matmul } from "../trace/operations.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import type { Layer } from "./layer.ts";
+import { checkSizes } from "./sizes.ts";
 
 export interface DenseOptions {
   readonly outputSize: number;
@@ -14,13 +15,14 @@ export interface DenseOptions {
   readonly initialize?: Initializer | InitializerName;
 }
 
-/** y = f(W·x + b) for every row: x [.., inputSize] to y [.., outputSize]; a sequence is transformed step by step. */
+/** y = f(W·x + b) for every row: x [.., inputSize] to y [.., outputSize]; a sequence is transformed step by step. @throws OptionError for an outputSize that is no positive whole number. */
 export function dense({
   outputSize,
   activation = (x) => x,
   bias = true,
   initialize = "xavierUniform",
 }: DenseOptions): Layer {
+  checkSizes("dense", { outputSize });
   return {
     name: "dense",
     apply(x, scope) {

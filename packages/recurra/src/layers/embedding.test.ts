@@ -4,7 +4,7 @@ import { backends, feedsFor, programOf, reference, scopeIn } from "../../../../t
 import { mul, sumAll, tanh } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";
 import { variationalDropout } from "./dropout.ts";
-import { embedding } from "./embedding.ts";
+import { type EmbeddingOptions, embedding } from "./embedding.ts";
 import { crossEntropy } from "./losses/usual.ts";
 
 const sizes = { batch: 3, time: 5 };
@@ -47,6 +47,16 @@ describe("an embedding", () => {
       }
       expect(kept.size).toBeGreaterThan(4);
     }
+  });
+
+  it("refuses sizes that are missing or no positive whole numbers", () => {
+    const sized = (options: object) => embedding(options as EmbeddingOptions);
+    expect(() => sized({})).toThrow(
+      "embedding: vocabSize is missing, expected 1, 2, 3, ….\nGive a positive whole number.",
+    );
+    expect(() => sized({ vocabSize: 9, size: 2.5 })).toThrow(
+      "embedding: size is 2.5, expected 1, 2, 3, ….\nGive a positive whole number.",
+    );
   });
 
   it("refuses a rate that is none", () => {

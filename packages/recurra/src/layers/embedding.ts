@@ -5,6 +5,7 @@ import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { checkRate, dropoutMask } from "./dropout.ts";
 import type { Layer } from "./layer.ts";
+import { checkSizes } from "./sizes.ts";
 
 export interface EmbeddingOptions {
   readonly vocabSize: number;
@@ -25,7 +26,7 @@ export interface Embedding extends Layer {
 
 /**
  * Tokens [.., 1], whole numbers from 0 to vocabSize − 1, to rows [.., size]. Another number gives a row of NaN.
- * @throws OptionError unless 0 ≤ dropout < 1.
+ * @throws OptionError unless both sizes are positive whole numbers and 0 ≤ dropout < 1.
  */
 export function embedding({
   vocabSize,
@@ -33,6 +34,7 @@ export function embedding({
   dropout = 0,
   initialize = { kind: "uniform", low: -0.1, high: 0.1 },
 }: EmbeddingOptions): Embedding {
+  checkSizes("embedding", { vocabSize, size });
   checkRate("embedding", dropout);
   const tableIn = (scope: Scope) => scope.param("table", [vocabSize, size], initialize);
   return {

@@ -1,5 +1,5 @@
 /** Recurrent layers: a cell scanned over time, stacked, in one direction or both. */
-import { lookup, OptionError, ShapeError } from "../base/errors.ts";
+import { lookup, ShapeError } from "../base/errors.ts";
 import { type Axis, formatType } from "../base/shapes.ts";
 import type { Cell, CellInitializers } from "../trace/cell.ts";
 import { add, broadcast, concat, equal, mul, positions, select, sub, sumAxes } from "../trace/operations.ts";
@@ -8,6 +8,7 @@ import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { dropout as dropoutLayer } from "./dropout.ts";
 import type { Layer } from "./layer.ts";
+import { checkSizes } from "./sizes.ts";
 
 export interface RecurrentOptions {
   readonly cell: Cell;
@@ -74,16 +75,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     dropout = 0,
     axis = "time",
   } = options;
-  for (const [name, given] of Object.entries({ hiddenSize, depth })) {
-    if (!(Number.isInteger(given) && given >= 1)) {
-      throw new OptionError({
-        where: `${cell.name}: ${name}`,
-        given: String(given),
-        expected: "1, 2, 3, …",
-        mend: "give a positive whole number",
-      });
-    }
-  }
+  checkSizes(cell.name, { hiddenSize, depth });
   const directions = direction === "both" ? (["forward", "backward"] as const) : [direction];
   const merged = lookup("merge", merge, merges);
   const run: RecurrentLayer["run"] = (input, scope, initial = {}) => {
