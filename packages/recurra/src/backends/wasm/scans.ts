@@ -79,7 +79,7 @@ export function pushScan(site: Site, scan: ScanNode, inner: MakeInner): Results 
     const parts = scan.cuts !== undefined && type.axes.includes(scan.cuts);
     const whole = site.temporary(`stacked ${j}`, parts ? elements(type) : times(elements(type), size(1, scan.axis)));
     const access = parts ? inSegments(dense(whole, type), scan.cuts) : slots(whole, type, scan.axis, 0);
-    if (!parts && isSumOfRows(graph, output)) begin(site, body, access, type, scan.axis);
+    if (!parts && sumsAllRows(graph, output)) begin(site, body, access, type, scan.axis);
     body.send(output, access);
     return access;
   });
@@ -130,7 +130,7 @@ function pushPackedScan(site: Site, scan: ScanNode, inner: MakeInner): Results {
       const whole = site.temporary(`stacked ${j}`, times(elements(type), size(1, axis)));
       const access = slots(whole, type, axis, 0);
       // No row may be alive in some of the steps.
-      if (isSumOfRows(graph, output)) begin(site, body, access, type, axis);
+      if (sumsAllRows(graph, output)) begin(site, body, access, type, axis);
       else fillSlots(site, access, type, axis);
       body.send(output, access);
       return access;
@@ -157,7 +157,7 @@ function pushPackedScan(site: Site, scan: ScanNode, inner: MakeInner): Results {
 }
 
 /** Sums over rows that each step stacks begin at 0: all of them at once, not one by one in their step. */
-function isSumOfRows({ nodes, types }: Graph, output: NodeId): boolean {
+function sumsAllRows({ nodes, types }: Graph, output: NodeId): boolean {
   const node = nodes[output]!;
   return node.kind === "reduce" && node.op === "sum" && types[output]!.axes.length === 0;
 }
