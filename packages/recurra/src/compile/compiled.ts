@@ -181,7 +181,11 @@ export class CompiledProgram {
    */
   plan(sizes: AxisSizes) {
     checkSizes(this.axes, sizes);
-    const layout = this.#fitting(Object.fromEntries(this.axes.map((axis) => [axis, sizes[axis] ?? 1])));
+    const isCompiled =
+      this.#capacity !== undefined && this.axes.every((axis) => sizes[axis] === this.#capacity?.[axis]);
+    const layout = isCompiled
+      ? this.#layout!
+      : this.#fitting(Object.fromEntries(this.axes.map((axis) => [axis, sizes[axis] ?? 1])));
     const { entry, placement } = layout.programs.get(this.#name)!;
     const all = inSegments(sizes, layout.segments);
     const ofRows = operationsOf(entry.rows.plan, withPackedSizes(all, entry.rows.packing));

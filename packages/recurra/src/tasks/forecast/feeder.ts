@@ -16,6 +16,9 @@ export class Feeder implements Samples {
   readonly #withFuture: boolean;
   /** Numbers of a step of the past: the target, what else is known of the past, and what is known of all time. */
   readonly #perStep: number;
+  /** Of each window and target column, NaN until it is asked for: every epoch asks again. */
+  readonly #offsets: Float64Array;
+  readonly #scales: Float64Array;
   /** The last one; the next of as many rows is the same views of the buffers. */
   #batch: Batch | undefined;
   #capacity = 0;
@@ -29,6 +32,8 @@ export class Feeder implements Samples {
     this.#features = features;
     this.#perStep = 1 + features.past + features.known;
     this.#withFuture = withFuture;
+    this.#offsets = new Float64Array(windows.count * features.targets);
+    this.#scales = new Float64Array(windows.count * features.targets).fill(Number.NaN);
   }
 
   get count(): number {
@@ -38,11 +43,8 @@ export class Feeder implements Samples {
   batch(picks: Int32Array): Batch {
     const { targets } = this.#features;
     this.#reserve(picks.length);
-    for (let i = 0; i < picks.length; i++) {
-      const series = this.windows.series[picks[i]!]!;
-      const origin = this.windows.origin[picks[i]!]!;
-      for (let column = 0; column < targets; column++) this.#fillRow(i, column, series, origin);
-    }
+    for (let i = 0; i < picks.length; i++)
+      for (let column = 0; column < targets; column++) this.#fillRow(i, column, picks[i]!);
     if (this.#batch?.sizes["batch"] !== picks.length * targets) this.#batch = this.#batchOf(picks.length * targets);
     return this.#batch;
   }
@@ -84,7 +86,9 @@ export class Feeder implements Samples {
     return residual === "seasonalNaive" ? seasonal(season) : (seasonal(season) + seasonal(7 * season)) / 2;
   }
 
-  #fillRow(i: number, column: number, series: number, origin: number): void {
+  #fillRow(i: number, column: number, pick: number): void {
+    const series = this.windows.series[pick]!;
+    const origin = this.windows.origin[pick]!;
     const { past, horizon, masked } = this.#settings;
     const { targets, known, static: constant } = this.#features;
     const pastFeatures = this.#features.past - (masked ? 1 : 0);
@@ -92,7 +96,7 @@ export class Feeder implements Samples {
     const buffers = this.#buffers;
     const row = i * targets + column;
     buffers.channel[row] = column;
-    this.#fillTarget(row, column, series, origin);
+    this.#fillTarget(row, column, pick, series, origin);
     const knownMatrix = this.#prepared.known[series]!;
     if (this.#perStep > 1) {
       const pastMatrix = this.#prepared.past[series]!;
@@ -113,12 +117,18 @@ export class Feeder implements Samples {
   }
 
   /** Past and future of the target, normalised by its past. */
-  #fillTarget(row: number, column: number, series: number, origin: number): void {
+  #fillTarget(row: number, column: number, pick: number, series: number, origin: number): void {
     const { past, horizon, window, season, residual } = this.#settings;
+    const { targets } = this.#features;
     const { offset, scale, past: inputs, target } = this.#buffers;
-    const from = { matrix: this.#prepared.values[series]!, columns: this.#features.targets, column };
-    const subtracted = windowOffset(from, origin, past, window, season);
-    const divisor = windowScale(from, origin, past, window, subtracted);
+    const from = { matrix: this.#prepared.values[series]!, columns: targets, column };
+    const known = pick * targets + column;
+    if (Number.isNaN(this.#scales[known])) {
+      this.#offsets[known] = windowOffset(from, origin, past, window, season);
+      this.#scales[known] = windowScale(from, origin, past, window, this.#offsets[known]!);
+    }
+    const subtracted = this.#offsets[known]!;
+    const divisor = this.#scales[known]!;
     offset[row] = subtracted;
     scale[row] = divisor;
     copyColumn(from, origin - past, past, subtracted, divisor, inputs, row * past * this.#perStep, this.#perStep);

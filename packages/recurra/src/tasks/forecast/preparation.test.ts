@@ -128,6 +128,25 @@ describe("Feeder", () => {
     expect(inputs["mask"]).toBeUndefined();
   });
 
+  it.each(["season", "standard"] as const)(
+    "gives windows asked for again the same numbers, normalised by %s",
+    (window) => {
+      const { prepared, settings, features, split } = ready({ y }, { window });
+      const windows = planWindows(split, "train", settings);
+      const given = (feeder: Feeder, ...picks: number[]) =>
+        Object.values(feeder.batch(Int32Array.from(picks)).inputs).map((values) => Array.from(values));
+      const fresh = (...picks: number[]) => given(new Feeder(prepared, windows, settings, features), ...picks);
+      const feeder = new Feeder(prepared, windows, settings, features);
+      for (const picks of [
+        [0, 1],
+        [1, 2],
+        [2, 0],
+        [0, 1],
+      ])
+        expect(given(feeder, ...picks)).toEqual(fresh(...picks));
+    },
+  );
+
   it("marks filled values in the past, and leaves them out of what is learned", () => {
     const gappy = y.map((value, t) => (t === 2 || t === 5 ? null : value));
     const { prepared, settings, features, split } = ready({ y: gappy }, { scale: "none" });
