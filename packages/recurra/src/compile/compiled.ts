@@ -162,7 +162,7 @@ export class CompiledProgram {
         kernels: this.#around.kernels,
         memory: this.#around.memory,
         programs: this.placed.emitted.flatMap(exportsOf),
-        native: this.#around.native?.path,
+        native: this.#around.native?.path(),
         loops: this.#loops,
       });
       forgetWithOwner.register(this, { pool, model: this.#registered }, this);

@@ -18,7 +18,7 @@ import {
   type TensorType,
 } from "../base/shapes.ts";
 import { reachable } from "../ir/builder.ts";
-import { type NodeId, operands, type Program } from "../ir/nodes.ts";
+import type { NodeId, Program } from "../ir/nodes.ts";
 import { choosePacking } from "../optimize/packing.ts";
 import { partialName, splitBatch } from "../optimize/split.ts";
 import { beforePlan, runPasses } from "./pipeline.ts";
@@ -121,12 +121,12 @@ function largestWeight(commands: readonly Command[]): number {
 /** Axes of everything in a program, bodies of scans aside. */
 export function axesOf({ graph }: Program): readonly Axis[] {
   const axes = new Set<Axis>();
-  for (const [id, node] of graph.nodes.entries()) {
+  for (const node of graph.nodes) {
     if (node.kind === "scan") axes.add(node.axis);
     if (node.kind === "scan" && node.cuts !== undefined) axes.add(segmentLength(node.cuts));
-    for (const axis of graph.types[id]!.axes) axes.add(axis);
-    for (const operand of operands(node)) for (const axis of graph.types[operand]!.axes) axes.add(axis);
   }
+  // Operands are nodes too.
+  for (const type of graph.types) for (const axis of type.axes) axes.add(axis);
   return orderAxes(axes);
 }
 

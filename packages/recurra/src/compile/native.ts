@@ -39,7 +39,7 @@ interface NativePackage {
 
 export interface NativeKernels {
   /** Where workers load the same package from. */
-  readonly path: string;
+  readonly path: () => string;
   /** "avx512", "avx2", "neon" or "portable". */
   readonly instructionSet: string;
   /** How they run loops; undefined where their vectors are as narrow as WebAssembly's, so that loops gain nothing. */
@@ -103,12 +103,13 @@ export function findNative(env: NodeProcess["env"], makeRequire: () => NodeRequi
     return absent("refused", "switched off by RECURRA_NATIVE=0", "unset RECURRA_NATIVE to use them");
   try {
     const require = makeRequire();
-    const path = require.resolve(packageName);
-    const native = require(path) as NativePackage;
+    const native = require(packageName) as NativePackage;
     const loaded = native.load();
     if (loaded === undefined) return absent("broken", `${packageName}: ${native.whyNot()}`, rebuild);
     const { bind } = loaded;
     const loops = loaded.compilesLoops() ? "compiled" : loaded.lanes() > 4 ? "interpreted" : undefined;
+    // Only threads ask for the path, and a package that is resolved and required is looked for twice.
+    const path = () => require.resolve(packageName);
     return { native: { path, instructionSet: loaded.selected(), loops, bind }, absence: undefined };
   } catch (cause) {
     if (isMissing(cause))

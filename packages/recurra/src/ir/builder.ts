@@ -159,21 +159,29 @@ export function rebuild(
     moved[id] = made;
     return made;
   };
-  const needed = reachable(graph, roots);
-  for (let id = 0; id < graph.nodes.length; id++) if (needed.has(id as NodeId)) map(id as NodeId); // The position in the list is the id.
+  const needed = marks(graph, roots);
+  for (let id = 0; id < needed.length; id++) if (needed[id] === 1) map(id as NodeId); // The position in the list is the id.
   return map;
 }
 
-/** The nodes that `roots` need, themselves included. */
+/** The nodes that `roots` need, themselves included, in order. */
 export function reachable(graph: Pick<Graph, "nodes">, roots: Iterable<NodeId>): Set<NodeId> {
   const seen = new Set<NodeId>();
-  const pending = [...roots];
-  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    if (seen.has(id)) continue;
-    seen.add(id);
-    for (const operand of operands(graph.nodes[id]!)) if (!seen.has(operand)) pending.push(operand);
-  }
+  const marked = marks(graph, roots);
+  for (let id = 0; id < marked.length; id++) if (marked[id] === 1) seen.add(id as NodeId); // The position in the list is the id.
   return seen;
+}
+
+/** 1 for each of these nodes. Operands stand before what reads them, so one walk from the end finds all. */
+function marks({ nodes }: Pick<Graph, "nodes">, roots: Iterable<NodeId>): Uint8Array {
+  const marked = new Uint8Array(nodes.length);
+  for (const root of roots) marked[root] = 1;
+  for (let id = nodes.length - 1; id >= 0; id--) {
+    if (marked[id] === 0) continue;
+    const read = operands(nodes[id]!);
+    for (let i = 0; i < read.length; i++) marked[read[i]!] = 1;
+  }
+  return marked;
 }
 
 /** Ids of one graph are smaller. */
@@ -204,10 +212,18 @@ function keyOf(node: Node): number | string | undefined {
       return `slice ${node.x} ${node.dim} ${node.start} ${node.size} ${node.stride}`;
     case "matmul":
       return `matmul ${node.x} ${node.weight} ${node.transposed}`;
+    case "reshape":
+      return `reshape ${node.x} ${node.shape}`;
+    case "reduce":
+      return `reduce ${node.op} ${node.x} ${node.dims} ${node.axes}`;
+    case "broadcast":
+      return `broadcast ${node.x} ${node.type.shape} ${node.type.axes}`;
     case "state":
     case "element":
     case "captured":
-      return `${node.kind} ${node.index} ${node.type.axes} ${node.type.shape}`;
+      return `${node.kind} ${node.index} ${node.type.shape} ${node.type.axes}`;
+    case "param":
+      return node.axes === undefined ? `param ${node.shape} ${node.name}` : describe(node);
     default:
       return describe(node);
   }

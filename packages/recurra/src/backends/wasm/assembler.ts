@@ -95,8 +95,8 @@ export class Code {
   }
 
   do(...names: readonly Opcode[]): this {
-    for (const name of names) {
-      const code = op[name];
+    for (let i = 0; i < names.length; i++) {
+      const code = op[names[i]!];
       if (code < 0x100) this.bytes.push(code);
       else if ((code & simd) !== 0) pushUnsigned(this.bytes, code & ~simd, 0xfd);
       else pushUnsigned(this.bytes, code & ~numeric, 0xfc);

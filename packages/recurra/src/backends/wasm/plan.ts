@@ -1,5 +1,5 @@
 /** The plan of a program: commands over buffers, as plain data. Sizes are products of constants and run-time axes. */
-import type { Axis } from "../../base/shapes.ts";
+import { type Axis, sameList } from "../../base/shapes.ts";
 import type { BinaryKind, UnaryKind } from "../../ir/nodes.ts";
 
 /** coefficient · Π axes */
@@ -9,15 +9,25 @@ export interface Size {
 }
 
 export function size(coefficient: number, ...axes: readonly Axis[]): Size {
-  return { coefficient, axes: coefficient === 0 ? [] : [...axes].sort() };
+  return sized(coefficient, axes.length < 2 ? axes : [...axes].sort());
+}
+
+const noAxes: readonly Axis[] = [];
+
+function sized(coefficient: number, axes: readonly Axis[]): Size {
+  return { coefficient, axes: coefficient === 0 ? noAxes : axes };
 }
 
 export function times(a: Size, b: Size): Size {
-  return size(a.coefficient * b.coefficient, ...a.axes, ...b.axes);
+  const coefficient = a.coefficient * b.coefficient;
+  // Nearly always one of them is a number.
+  if (b.axes.length === 0) return sized(coefficient, a.axes);
+  if (a.axes.length === 0) return sized(coefficient, b.axes);
+  return size(coefficient, ...a.axes, ...b.axes);
 }
 
 export function equalSize(a: Size, b: Size): boolean {
-  return a.coefficient === b.coefficient && a.axes.join() === b.axes.join();
+  return a.coefficient === b.coefficient && sameList(a.axes, b.axes);
 }
 
 export type BufferId = number & { readonly brand: "BufferId" };
