@@ -151,7 +151,10 @@ async function benchLoops() {
   native.compileLoops(true);
 }
 
-/** Loops over [batch, hidden]: the elementwise work of an LSTM step, forward and backward, a sum of two, and the sums of rows. */
+/**
+ * Loops over [batch, hidden]: the elementwise work of an LSTM step, forward and backward, an update of Adam, a sum of two, and the
+ * sums and largest of rows.
+ */
 function benchedLoops(hidden) {
   const constant = (coefficient) => ({ coefficient, axes: [] });
   const access = (buffer, columns = 1, part = 0) => ({
@@ -175,6 +178,14 @@ function benchedLoops(hidden) {
     ];
     return { kind: "loop", dims, ops, stores, reductions };
   };
+  const rowsOf = (op) =>
+    loopOf(
+      ({ load }) => {
+        load(access(0));
+        return [];
+      },
+      [{ value: 0, op, access: { ...access(1), strides: { batch: constant(1) } }, carried: false }],
+    );
   return {
     forward: loopOf(({ load, unary, binary }) => {
       const gate = (part, f) => unary(f, binary("add", load(access(0, 4, part)), load(access(1, 4, part))));
@@ -198,13 +209,16 @@ function benchedLoops(hidden) {
       ];
       return [...gates.map((value, part) => [value, access(8, 4, part)]), [binary("mul", dc, f), access(9)]];
     }),
+    update: loopOf(({ load, literal, unary, binary }) => {
+      const [weight, mean, square, gradient] = [0, 1, 2, 3].map((buffer) => load(access(buffer)));
+      const mix = (old, by, next) =>
+        binary("add", binary("mul", old, literal(1 - by)), binary("mul", next, literal(by)));
+      const [m, v] = [mix(mean, 0.1, gradient), mix(square, 0.001, binary("mul", gradient, gradient))];
+      const step = binary("div", binary("mul", m, literal(0.001)), binary("add", unary("sqrt", v), literal(1e-8)));
+      return [binary("sub", weight, step), m, v].map((value, at) => [value, access(4 + at)]);
+    }),
     sum: loopOf(({ load, binary }) => [[binary("add", load(access(0)), load(access(1))), access(2)]]),
-    rows: loopOf(
-      ({ load }) => {
-        load(access(0));
-        return [];
-      },
-      [{ value: 0, op: "sum", access: { ...access(1), strides: { batch: constant(1) } }, carried: false }],
-    ),
+    rows: rowsOf("sum"),
+    largest: rowsOf("max"),
   };
 }

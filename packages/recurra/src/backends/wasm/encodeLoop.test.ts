@@ -93,6 +93,15 @@ describe("fewestElements", () => {
     expect(fewestElements([turned], "compiled")).toEqual([]);
   });
 
+  it("sends the largest of rows to machine code sooner than their sums", () => {
+    const rowsOf = (op: "sum" | "max"): Loop => {
+      const to = { ...access(1), strides: { batch: size(1) } };
+      return { ...plain, stores: [], reductions: [{ value: 1, op, access: to, carried: false }] };
+    };
+    expect(fewestElements([rowsOf("sum")], "compiled")).toEqual([{ elements, fewest: 3334 }]);
+    expect(fewestElements([rowsOf("max")], "compiled")).toEqual([{ elements, fewest: 304 }]);
+  });
+
   it("shares the call between loops that follow each other", () => {
     const short: Loop = { ...plain, dims: plain.dims.slice(1) };
     expect(fewestElements([withTanh, withTanh], "compiled")).toEqual([{ elements, fewest: 35 }]);
