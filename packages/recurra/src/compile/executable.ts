@@ -7,9 +7,7 @@ import {
   kernels,
   wholePages,
 } from "../backends/wasm/instantiate.ts";
-import type { BufferId } from "../backends/wasm/plan.ts";
 import { InternalError, OptionError, ShapeError } from "../base/errors.ts";
-import { isPackedType } from "../base/packing.ts";
 import {
   type Axis,
   type AxisSizes,
@@ -21,24 +19,15 @@ import {
 } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { CompiledProgram, mostMemory, tooLong } from "./compiled.ts";
-import { type Entry, type PlacedParam, paramsOf, placeParams } from "./entry.ts";
+import { type PlacedParam, paramsOf, placeParams } from "./entry.ts";
 import { type KernelSet, nativeKernels } from "./native.ts";
+import { type Called, type CalledOrder, firstOf, readOutput } from "./outputs.ts";
 import { Pace } from "./pace.ts";
 import type { PlacedProgram, Segments } from "./placement.ts";
 import { orderRows, type ShardOrder } from "./rowOrder.ts";
-import { type ShardCall, type SizedCall, shardSizes, shardsOf, type Write } from "./sized.ts";
+import { type ShardCall, type SizedCall, shardsOf, type Write } from "./sized.ts";
 import { Team } from "./team.ts";
-import {
-  extentOf,
-  type Numbers,
-  type Room,
-  readPacked,
-  readSorted,
-  readTensor,
-  writePacked,
-  writeSorted,
-  writeTensor,
-} from "./tensors.ts";
+import { type Numbers, type Room, writePacked, writeSorted, writeTensor } from "./tensors.ts";
 import { type ThreadPool, threadPool } from "./threads.ts";
 
 export interface CompileOptions {
@@ -101,20 +90,6 @@ export type { Numbers };
 
 /** Without a limit of the caller's, values of long sequences are computed again rather than kept in more than half of it. */
 const enoughMemory = mostMemory / 2;
-
-/** How a packed program that was called held its rows. */
-interface CalledOrder {
-  readonly shards: readonly ShardOrder[];
-  readonly steps: number;
-  readonly packedRows: number;
-}
-
-interface Called {
-  readonly shards: number;
-  readonly order: CalledOrder | undefined;
-}
-
-const oneShard: Called = { shards: 1, order: undefined };
 
 /** Below this many floating-point operations, some microseconds, a call stays on one thread untried. */
 const fewOperations = 5e5;
@@ -301,44 +276,12 @@ export class Executable {
   /** A copy of an output of the program called last, as [batch, time, features]. */
   output(program: string, name: string, sizes: AxisSizes): Float32Array<ArrayBuffer> {
     const compiled = this.#known(program);
-    const { entry, placement } = compiled.placed;
-    const room = this.#room(compiled);
-    const inWhole = entry.whole?.plan.outputs[name];
-    if (entry.whole !== undefined && inWhole !== undefined) {
-      const extent = extentOf(entry.whole.types.get(inWhole)!, sizes);
-      const result = new Float32Array(extent.count);
-      readTensor(room, placement.wholeBase + placement.whole[inWhole]!, result, 0, extent);
-      return result;
-    }
-    const buffer = outputOf(entry, program, name);
-    const type = entry.rows.types.get(buffer)!;
-    const result = new Float32Array(elementCount(type, sizes));
-    const { shards, order: called } = type.axes.includes("batch") ? this.#called.get(program)! : oneShard;
-    for (let shard = 0; shard < shards; shard++) {
-      const { first, own } = shardSizes(sizes, shards, shard);
-      const address = placement.shardBase + shard * placement.shardBytes + placement.rows[buffer]!;
-      const order = called?.shards[shard];
-      if (called !== undefined && order !== undefined && isPackedType(type, entry.rows.packing!.axis)) {
-        readPacked(room, address, result, called.steps, order, product(type.shape));
-        continue;
-      }
-      const extent = extentOf(type, own);
-      const perRow = elementCount(type, { ...sizes, batch: 1 });
-      if (order !== undefined) readSorted(room, address, result, order, extent);
-      else readTensor(room, address, result, first * perRow, extent);
-    }
-    return result;
+    return readOutput(this.#room(compiled), compiled.placed, this.#called.get(program), name, sizes);
   }
 
   /** The first element of an output of the program called last: losses and norms. */
   scalar(program: string, name: string): number {
-    const { entry, placement } = this.#known(program).placed;
-    const inWhole = entry.whole?.plan.outputs[name];
-    const address =
-      inWhole === undefined
-        ? placement.shardBase + placement.rows[outputOf(entry, program, name)]!
-        : placement.wholeBase + placement.whole[inWhole]!;
-    return this.#floats[address / 4]!;
+    return this.#floats[firstOf(this.#known(program).placed, name) / 4]!;
   }
 
   #prepare({ instance, placed: { entry } }: CompiledProgram, call: SizedCall, team: Team): void {
@@ -458,12 +401,6 @@ function orderOf(
   const steps = sizeOf(packing.axis, sizes);
   const orders = orderRows(given, steps, shards.length);
   return { shards: orders, steps, packedRows: orders.reduce((sum, { packedRows }) => sum + packedRows, 0) };
-}
-
-function outputOf({ rows }: Entry, program: string, name: string): BufferId {
-  const buffer = rows.plan.outputs[name];
-  if (buffer === undefined) throw new InternalError(`program "${program}" has no output "${name}"`);
-  return buffer;
 }
 
 function floatsOf(memory: WebAssembly.Memory): Float32Array<ArrayBuffer> {
