@@ -35,40 +35,69 @@ if (native === undefined) {
   process.exit(1);
 }
 
-/** By name: calls, milliseconds, operations and bytes since the last `clear`. */
-const spent = new Map();
+/** Of each kind of call: how many, milliseconds, operations and floats of one. */
+const spent = [];
 let timing = false;
 packageOfKernels.load = () => ({ ...native, bind: (memory) => clocked(native.bind(memory)) });
 
 function clocked(bound) {
-  const wrap = (kernel, describe) => {
+  /** `sizes` of the arguments tell calls apart; `describe` names them once. */
+  const wrap = (kernel, sizes, describe) => {
+    const known = new Map();
     return (...args) => {
       if (!timing) return bound[kernel](...args);
       const begin = performance.now();
       bound[kernel](...args);
       const ms = performance.now() - begin;
-      const { name, operations = 0, floats } = describe(args);
-      const sum = spent.get(name) ?? { name, calls: 0, ms: 0, operations, floats };
-      spent.set(name, { ...sum, calls: sum.calls + 1, ms: sum.ms + ms });
+      const [x, y = 0, z = 0] = sizes(args);
+      const key = (x * 2 ** 16 + y) * 2 ** 16 + z;
+      let sum = known.get(key);
+      if (sum === undefined) {
+        sum = { calls: 0, ms: 0, ...describe(x, y, z) };
+        known.set(key, sum);
+        spent.push(sum);
+      }
+      sum.calls++;
+      sum.ms += ms;
     };
   };
   return {
     ...bound,
-    gemm: wrap("gemm", ([, , , , , m, n, k]) => ({
-      name: `product of ${m} rows with ${k} × ${n}`,
-      operations: 2 * m * n * k,
-      floats: m * k + k * n + m * n,
-    })),
-    outer: wrap("outer", ([, , , , , , m, n, rows]) => ({
-      name: `sum over ${rows} rows to ${m} × ${n}`,
-      operations: 2 * m * n * rows,
-      floats: rows * (m + n) + m * n,
-    })),
-    pack: wrap("pack", ([, , , , k, n]) => ({ name: `packing of ${k} × ${n}`, floats: 2 * k * n })),
-    runLoops: wrap("runLoops", ([first, count]) => ({
-      name: count === 1 ? `fused loop ${first}` : `fused loops ${first} to ${first + count - 1}`,
-    })),
-    runPart: wrap("runPart", ([loop]) => ({ name: `fused loop ${loop}, once for all rows` })),
+    gemm: wrap(
+      "gemm",
+      (args) => args.slice(5, 8),
+      (m, n, k) => ({
+        name: `product of ${m} rows with ${k} × ${n}`,
+        operations: 2 * m * n * k,
+        floats: m * k + k * n + m * n,
+      }),
+    ),
+    outer: wrap(
+      "outer",
+      (args) => args.slice(6, 9),
+      (m, n, rows) => ({
+        name: `sum over ${rows} rows to ${m} × ${n}`,
+        operations: 2 * m * n * rows,
+        floats: rows * (m + n) + m * n,
+      }),
+    ),
+    pack: wrap(
+      "pack",
+      (args) => args.slice(4, 6),
+      (k, n) => ({ name: `packing of ${k} × ${n}`, floats: 2 * k * n }),
+    ),
+    runLoops: wrap(
+      "runLoops",
+      (args) => args.slice(0, 2),
+      (first, count) => ({
+        name: count === 1 ? `fused loop ${first}` : `fused loops ${first} to ${first + count - 1}`,
+      }),
+    ),
+    runPart: wrap(
+      "runPart",
+      (args) => args.slice(0, 1),
+      (loop) => ({ name: `fused loop ${loop}, once for all rows` }),
+    ),
   };
 }
 
@@ -114,7 +143,7 @@ for (let i = 0; i < steps; i++) {
 const job = { work, cell, hidden, batch, time };
 const total = whole.reduce((sum, ms) => sum + ms, 0) / steps;
 const rate = median(peaks);
-const rows = [...spent.values()].map((row) => ({ ...row, ms: row.ms / steps, calls: row.calls / steps }));
+const rows = spent.map((row) => ({ ...row, ms: row.ms / steps, calls: row.calls / steps }));
 rows.push({ name: "the rest: WebAssembly and JavaScript", ms: total - rows.reduce((sum, { ms }) => sum + ms, 0) });
 const sizes = [1, 4, 8, 16, 32, 64];
 console.log(
