@@ -5,17 +5,19 @@ import { fileURLToPath } from "node:url";
 
 export const resultsFolder = fileURLToPath(new URL("results/", import.meta.url));
 
-/** With `add`, rows and claims that latest.json has and this run did not measure stay in it. */
+/** With `add`, rows, claims and the ladder that latest.json has and this run did not measure stay in it. */
 export function writeResults(document, { folder = resultsFolder, add = false } = {}) {
   mkdirSync(folder, { recursive: true });
   const latest = join(folder, "latest.json");
-  const before = add && existsSync(latest) ? JSON.parse(readFileSync(latest, "utf8")) : { rows: [], claims: [] };
+  const before =
+    add && existsSync(latest) ? JSON.parse(readFileSync(latest, "utf8")) : { rows: [], claims: [], ladder: [] };
   const own = join(folder, `${document.date.replaceAll(/[:.]/g, "-")}.json`);
   writeFileSync(own, `${JSON.stringify(document, null, 1)}\n`);
   const joined = {
     ...document,
     rows: merged(before.rows, document.rows, rowKey),
     claims: merged(before.claims, document.claims, ({ what }) => what),
+    ladder: document.ladder.length > 0 ? document.ladder : before.ladder,
   };
   writeFileSync(latest, `${JSON.stringify(joined, null, 1)}\n`);
   return { latest, own, joined };

@@ -39,6 +39,36 @@ describe("a run of the bench", () => {
   });
 });
 
+describe("results of several runs", () => {
+  it("keep what a later run did not measure", async () => {
+    const { writeResults } = (await import(bench("results.mjs"))) as {
+      writeResults(document: object, to: { folder: string; add?: boolean }): { joined: Record<string, unknown> };
+    };
+    const folder = mkdtempSync(join(tmpdir(), "recurra-bench-"));
+    try {
+      const row = (cell: string, medianMs: number) => ({ work: "train", cell, medianMs });
+      const first = {
+        rows: [row("gru", 1), row("lstm", 2)],
+        claims: [{ what: "size", value: 3 }],
+        ladder: [{ rung: "plain" }],
+      };
+      writeResults({ date: "1", ...first }, { folder });
+      const second = { date: "2", rows: [row("lstm", 4)], claims: [{ what: "growth", value: 0 }], ladder: [] };
+      expect(writeResults(second, { folder, add: true }).joined).toEqual({
+        date: "2",
+        rows: [row("gru", 1), row("lstm", 4)],
+        claims: [
+          { what: "size", value: 3 },
+          { what: "growth", value: 0 },
+        ],
+        ladder: first.ladder,
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe("the check before an engine is timed", () => {
   it("lets small rounding pass and names what is wrong", async () => {
     const { difference } = (await import(bench("interleave.mjs"))) as {
