@@ -129,19 +129,10 @@ function isMissing(cause: unknown): boolean {
   return cause.message.includes(`'${packageName}'`);
 }
 
-/** What a module imports: products and, by the number of enclosing scans, loops. Defines the loops' programs on the way. */
+/** What a module imports of the kernels. Defines the programs of its loops on the way. */
 export function nativeImports(bound: BoundKernels, loops: readonly Int32Array[]): WebAssembly.ModuleImports {
   bound.clearLoops();
   for (const program of loops) bound.defineLoop(program);
   const { pack, gemm, outer, runLoops, runPart } = bound;
-  return {
-    pack,
-    gemm,
-    outer,
-    runPart,
-    runLoops0: runLoops,
-    runLoops1: runLoops,
-    runLoops2: runLoops,
-    runLoops3: runLoops,
-  };
+  return { pack, gemm, outer, runLoops, runPart };
 }

@@ -218,16 +218,7 @@ function workerMain(
     const bound = (load!(path) as { load(): { bind(memory: WebAssembly.Memory): Bound } }).load().bind(memory);
     for (const program of loops) bound["defineLoop"]!(program);
     const { pack, gemm, outer, runLoops, runPart } = bound;
-    return {
-      pack,
-      gemm,
-      outer,
-      runPart,
-      runLoops0: runLoops,
-      runLoops1: runLoops,
-      runLoops2: runLoops,
-      runLoops3: runLoops,
-    };
+    return { pack, gemm, outer, runLoops, runPart };
   };
   listen(({ model, programs, module, kernels, memory, native, loops }) => {
     received++;

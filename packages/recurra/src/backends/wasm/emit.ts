@@ -61,8 +61,9 @@ export function emitModule(
     gemm: module.importFunction("kernels", "gemm", i32s(9)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
   };
+  // One function, imported once for each number of steps that follow: its arguments are as many.
   const runLoops = Array.from({ length: nativeLoops !== undefined ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
-    module.importFunction("kernels", `runLoops${depth}`, i32s(2 + sizes.length + 3 + depth)),
+    module.importFunction("kernels", "runLoops", i32s(2 + sizes.length + 3 + depth)),
   );
   const runPart =
     nativeLoops === undefined ? undefined : module.importFunction("kernels", "runPart", i32s(3 + sizes.length + 3));

@@ -1,6 +1,6 @@
 /**
  * A fused loop as a program of 32-bit words for the native kernels, which compile it or interpret it over tiles, with the widest
- * vectors of the machine, and give the bits of the WebAssembly function. The format is described in packages/native/native.c.
+ * vectors of the machine, and give the bits of the WebAssembly function. The format is described in packages/native/loops.h.
  */
 import { isPackedAxis } from "../../base/packing.ts";
 import { type Axis, orderAxes } from "../../base/shapes.ts";
