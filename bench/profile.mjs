@@ -6,34 +6,39 @@
  */
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
-import { operationsOf, works } from "./grid.mjs";
+import { cells, operationsOf } from "./grid.mjs";
 import { median } from "./statistics.mjs";
 import { number, printer } from "./table.mjs";
 
-const { values } = parseArgs({
-  options: {
-    work: { type: "string", default: "train" },
-    cell: { type: "string", default: "lstm" },
-    hidden: { type: "string", default: "256" },
-    batch: { type: "string", default: "32" },
-    time: { type: "string", default: "64" },
-    steps: { type: "string", default: "40" },
-  },
-});
-const { work, cell } = values;
-const [hidden, batch, time, steps] = ["hidden", "batch", "time", "steps"].map((name) => Number(values[name]));
-if (!works.includes(work) || work === "stream" || ![hidden, batch, time, steps].every((size) => size >= 1)) {
-  console.error(
-    "bench:profile: --work is train, forward or language; --hidden, --batch, --time and --steps are numbers from 1 on",
-  );
+function refuse(problem) {
+  console.error(`bench:profile: ${problem}`);
   process.exit(1);
 }
+
+function chosen() {
+  const number = (value) => ({ type: "string", default: value });
+  const options = { hidden: number("256"), batch: number("32"), time: number("64"), steps: number("40") };
+  const words = { work: { type: "string", default: "train" }, cell: { type: "string", default: "lstm" } };
+  try {
+    return parseArgs({ options: { ...words, ...options } }).values;
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+const { work, cell, ...sizes } = chosen();
+const [hidden, batch, time, steps] = ["hidden", "batch", "time", "steps"].map((name) => {
+  const size = Number(sizes[name]);
+  return size >= 1 && Number.isInteger(size) ? size : refuse(`--${name} is ${sizes[name]}, expected 1, 2, 3, …`);
+});
+if (!["train", "forward", "language"].includes(work))
+  refuse(`--work is "${work}", expected train, forward or language`);
+const possible = work === "language" ? ["lstm"] : cells;
+if (!possible.includes(cell))
+  refuse(`--cell is "${cell}", expected ${possible.join(", ")}${work === "language" ? " for language" : ""}`);
 const packageOfKernels = createRequire(import.meta.url)("@recurra/native");
 const native = packageOfKernels.load();
-if (native === undefined) {
-  console.error(`bench:profile: there are no native kernels to look at: ${packageOfKernels.whyNot()}`);
-  process.exit(1);
-}
+if (native === undefined) refuse(`there are no native kernels to look at: ${packageOfKernels.whyNot()}`);
 
 /** Of each kind of call: how many, milliseconds, operations and floats of one. */
 const spent = [];
@@ -145,13 +150,11 @@ const total = whole.reduce((sum, ms) => sum + ms, 0) / steps;
 const rate = median(peaks);
 const rows = spent.map((row) => ({ ...row, ms: row.ms / steps, calls: row.calls / steps }));
 rows.push({ name: "the rest: WebAssembly and JavaScript", ms: total - rows.reduce((sum, { ms }) => sum + ms, 0) });
-const sizes = [1, 4, 8, 16, 32, 64];
+const mebibytes = [1, 4, 8, 16, 32, 64];
 console.log(
   `${native.selected()}: ${number(rate)} GFLOP/s of multiply-adds in registers (median of the turns between steps)`,
 );
-console.log(
-  `reading, GB/s: ${sizes.map((mebibytes) => `${mebibytes} MiB ${number(readingRate(mebibytes))}`).join(", ")}`,
-);
+console.log(`reading, GB/s: ${mebibytes.map((size) => `${size} MiB ${number(readingRate(size))}`).join(", ")}`);
 console.log(
   `${work} ${cell} ${hidden}x${batch}x${time}, one thread: ${number(total)} ms a step, ${number(operationsOf(job) / total / 1e6)} GFLOP/s, ${number((100 * operationsOf(job)) / total / 1e6 / rate)} % of peak; what is read and written is counted once a call\n`,
 );
@@ -180,15 +183,14 @@ async function subject() {
   const { Model, adam, sgd } = await import("recurra/train");
   const { languageNetwork, lastOutputNetwork } = await import("./networks.mjs");
   const { inputsOf, textOf } = await import("./numbers.mjs");
-  const sizes = { batch, time };
   const initialize = { R: "xavierUniform" };
   if (work === "language") {
     const model = new Model(languageNetwork({ cell, hidden, batch, time }), { threads: 1, optimizer: sgd() });
-    const fed = { sizes, inputs: textOf({ hidden, batch, time }) };
+    const fed = { sizes: { batch, time }, inputs: textOf({ hidden, batch, time }) };
     return { step: () => model.trainStep(fed, 0.1) };
   }
   const network = lastOutputNetwork({ cell, hidden, initialize });
   const model = new Model(network, { threads: 1, optimizer: adam(), clipping: { norm: 1 } });
-  const fed = { sizes, inputs: inputsOf({ hidden, batch, time }) };
+  const fed = { sizes: { batch, time }, inputs: inputsOf({ hidden, batch, time }) };
   return { step: () => (work === "forward" ? model.predict(fed) : model.trainStep(fed, 1e-3)) };
 }

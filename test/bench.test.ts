@@ -1,5 +1,5 @@
 /** The bench keeps its promises: the file it writes, the numbers it checks against, the models it hands to ONNX Runtime. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +66,18 @@ describe("results of several runs", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe("the profile of a step", () => {
+  it.each([
+    ["--work", "learn", '--work is "learn", expected train, forward or language'],
+    ["--cell", "lstmm", '--cell is "lstmm", expected rnn, gru, lstm'],
+    ["--batch", "2.5", "--batch is 2.5, expected 1, 2, 3, …"],
+    ["--nope", "3", "Unknown option '--nope'"],
+  ])("refuses %s %s in one sentence", (option, value, sentence) => {
+    const { status, stderr } = spawnSync(process.execPath, [bench("profile.mjs"), option, value], { encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: `bench:profile: ${sentence}\n` });
   });
 });
 
