@@ -8,24 +8,20 @@
  * rate times work is far below 1 is slow for what it computes.
  */
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { add, dense, mse, mul, recurrent, sequenceType, sequential, square, sumAll, vectorType } from "recurra";
 import { cells, formulaOf, lstmProjectedCell } from "recurra/cells";
 import { buildPrograms, interpret } from "recurra/inspect";
 import { Model, sgd } from "recurra/train";
+import { commandLine } from "./options.mjs";
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    only: { type: "string" },
-    hidden: { type: "string", default: "128" },
-    batch: { type: "string", default: "32" },
-    time: { type: "string", default: "64" },
-    rounds: { type: "string", default: "9" },
-  },
+const text = (value) => ({ type: "string", default: value });
+const { values, words, count } = commandLine("cells", {
+  json: { type: "boolean", default: false },
+  only: { type: "string" },
+  ...{ hidden: text("128"), batch: text("32"), time: text("64"), rounds: text("9") },
 });
-const [hiddenSize, batch, time, rounds] = ["hidden", "batch", "time", "rounds"].map((name) => Number(values[name]));
-const names = values.only === undefined ? Object.keys(cells) : values.only.split(",");
+const [hiddenSize, batch, time, rounds] = ["hidden", "batch", "time", "rounds"].map(count);
+const names = words("only", Object.keys(cells)) ?? Object.keys(cells);
 const golden = JSON.parse(readFileSync(new URL("../test/golden/pytorch-cells.json", import.meta.url), "utf8"));
 /** Rounding has no derivative that differences could find: PyTorch's straight-through gradient stands for it in the tests. */
 const rounded = new Set(["gru-binary-gate", "skip-gru", "skip-lstm"]);

@@ -12,22 +12,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
+import { commandLine } from "./options.mjs";
 
-const { values } = parseArgs({
-  options: {
-    data: { type: "string" },
-    only: { type: "string" },
-    seeds: { type: "string", default: "1,2,3" },
-    json: { type: "boolean", default: false },
-  },
+const { values, words, refuse } = commandLine("forecasts", {
+  data: { type: "string" },
+  only: { type: "string" },
+  seeds: { type: "string", default: "1,2,3" },
+  json: { type: "boolean", default: false },
 });
-if (values.data === undefined) {
-  process.stderr.write(
-    "forecasts: --data is missing, expected the folder with the data sets.\nGive it as --data FOLDER.\n",
-  );
-  process.exit(2);
-}
+if (values.data === undefined)
+  refuse("--data is missing, expected the folder with the data sets: give it as --data FOLDER");
 
 const data = resolve(values.data);
 const etth1 = [join(data, "etth1/ETTh1.csv"), "--split", "8640,2880,2880"];
@@ -198,7 +193,11 @@ async function trainOnce(args, seed) {
 const mean = (numbers) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 const short = (value) => String(Number(value.toPrecision(4)));
 const seeds = values.seeds.split(",");
-const chosen = rows.filter(({ name }) => values.only === undefined || values.only.split(",").includes(name));
+const named = words(
+  "only",
+  rows.map(({ name }) => name),
+);
+const chosen = rows.filter(({ name }) => named?.includes(name) ?? true);
 for (const { name, args, measures, published } of chosen) {
   const runs = [];
   for (const seed of seeds) runs.push(await trainOnce(args, seed));

@@ -1,43 +1,48 @@
 /**
  * Every promise of speed, measured: npm run bench [-- --full]. See README.md for what is measured and how to read it.
  */
-import { parseArgs } from "node:util";
 import { claimsFromRows } from "./claims/fromRows.mjs";
 import { climb } from "./claims/ladder.mjs";
 import { claimNames, measureClaims } from "./claims/list.mjs";
-import { engines } from "./engines/list.mjs";
-import { jobsOf } from "./grid.mjs";
+import { engineNames, engines } from "./engines/list.mjs";
+import { cells, jobsOf, pointName, points, works } from "./grid.mjs";
 import { measureJob } from "./interleave.mjs";
 import { machine } from "./machine.mjs";
+import { commandLine } from "./options.mjs";
 import { measurePeaks, peakMeters } from "./peaks/peaks.mjs";
 import { resultsFolder, writeResults } from "./results.mjs";
 import { ratioOf } from "./statistics.mjs";
 import { startSubject } from "./subject.mjs";
 import { claimColumns, number, printer, rowColumns } from "./table.mjs";
 
-const list = (text) => text?.split(",");
-const { values } = parseArgs({
-  options: {
-    full: { type: "boolean", default: false },
-    only: { type: "string" },
-    engines: { type: "string" },
-    cells: { type: "string" },
-    points: { type: "string" },
-    threads: { type: "string" },
-    python: { type: "string", default: "/usr/bin/python3" },
-    "wasm-with": { type: "string" },
-    rounds: { type: "string" },
-    add: { type: "boolean", default: false },
-    out: { type: "string", default: resultsFolder },
-    json: { type: "boolean", default: false },
-  },
+const { values, words, count } = commandLine("bench", {
+  full: { type: "boolean", default: false },
+  only: { type: "string" },
+  engines: { type: "string" },
+  cells: { type: "string" },
+  points: { type: "string" },
+  threads: { type: "string" },
+  python: { type: "string", default: "/usr/bin/python3" },
+  "wasm-with": { type: "string" },
+  rounds: { type: "string" },
+  add: { type: "boolean", default: false },
+  out: { type: "string", default: resultsFolder },
+  json: { type: "boolean", default: false },
 });
 const { full, json, add, out, python } = values;
+const only = words("only", [...works, ...claimNames, "ladder"]);
+const chosen = {
+  works: only,
+  cells: words("cells", cells),
+  points: words("points", points.map(pointName)),
+  threads: words("threads", ["1", "2"]),
+};
+const chosenEngines = words("engines", engineNames);
+const rounds = count("rounds") ?? (full ? 7 : 5);
 const say = (line) => json || process.stdout.write(`${line}\n`);
 const write = (text) => json || process.stdout.write(text);
 
 const node = values["wasm-with"]?.split(" ") ?? [process.execPath];
-const only = list(values.only);
 const here = machine();
 const peaks = measurePeaks(node);
 say(`${here.processor}, ${here.processors} processors, ${here.memoryGiB} GiB, ${here.system}; Node ${here.node}`);
@@ -59,13 +64,8 @@ process.exit(0);
 
 /** Rows of all jobs, each printed when it is measured. */
 async function measureGrid() {
-  const jobs = jobsOf(full, {
-    works: only,
-    cells: list(values.cells),
-    points: list(values.points),
-    threads: list(values.threads),
-  });
-  const known = engines({ full, python, node }).filter(({ name }) => list(values.engines)?.includes(name) ?? true);
+  const jobs = jobsOf(full, chosen);
+  const known = engines({ full, python, node }).filter(({ name }) => chosenEngines?.includes(name) ?? true);
   const notes = [];
   const rows = [];
   const running = new Map();
@@ -78,7 +78,7 @@ async function measureGrid() {
       const subject = await startOnce(engine, running, notes);
       if (subject !== undefined) subjects.push(subject);
     }
-    const effort = { rounds: Number(values.rounds ?? (full ? 7 : 5)), budgetMs: full ? 60 : 30 };
+    const effort = { rounds, budgetMs: full ? 60 : 30 };
     const measured = await measureJob(job, subjects, meters, effort);
     const native = measured.rows.find(({ engine }) => engine === "recurra-native");
     for (const row of measured.rows) {

@@ -5,37 +5,19 @@
  *     npm run bench:profile -- --work train --cell lstm --hidden 256 --batch 32 --time 64
  */
 import { createRequire } from "node:module";
-import { parseArgs } from "node:util";
 import { cells, operationsOf } from "./grid.mjs";
+import { commandLine } from "./options.mjs";
 import { median } from "./statistics.mjs";
 import { number, printer } from "./table.mjs";
 
-function refuse(problem) {
-  console.error(`bench:profile: ${problem}`);
-  process.exit(1);
-}
-
-function chosen() {
-  const number = (value) => ({ type: "string", default: value });
-  const options = { hidden: number("256"), batch: number("32"), time: number("64"), steps: number("40") };
-  const words = { work: { type: "string", default: "train" }, cell: { type: "string", default: "lstm" } };
-  try {
-    return parseArgs({ options: { ...words, ...options } }).values;
-  } catch (error) {
-    return refuse(error.message);
-  }
-}
-
-const { work, cell, ...sizes } = chosen();
-const [hidden, batch, time, steps] = ["hidden", "batch", "time", "steps"].map((name) => {
-  const size = Number(sizes[name]);
-  return size >= 1 && Number.isInteger(size) ? size : refuse(`--${name} is ${sizes[name]}, expected 1, 2, 3, …`);
+const text = (value) => ({ type: "string", default: value });
+const { word, count, refuse } = commandLine("bench:profile", {
+  ...{ work: text("train"), cell: text("lstm") },
+  ...{ hidden: text("256"), batch: text("32"), time: text("64"), steps: text("40") },
 });
-if (!["train", "forward", "language"].includes(work))
-  refuse(`--work is "${work}", expected train, forward or language`);
-const possible = work === "language" ? ["lstm"] : cells;
-if (!possible.includes(cell))
-  refuse(`--cell is "${cell}", expected ${possible.join(", ")}${work === "language" ? " for language" : ""}`);
+const work = word("work", ["train", "forward", "language"]);
+const cell = word("cell", work === "language" ? ["lstm"] : cells);
+const [hidden, batch, time, steps] = ["hidden", "batch", "time", "steps"].map(count);
 const packageOfKernels = createRequire(import.meta.url)("@recurra/native");
 const native = packageOfKernels.load();
 if (native === undefined) refuse(`there are no native kernels to look at: ${packageOfKernels.whyNot()}`);

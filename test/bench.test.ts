@@ -69,15 +69,19 @@ describe("results of several runs", () => {
   });
 });
 
-describe("the profile of a step", () => {
+describe("the commands of the bench", () => {
   it.each([
-    ["--work", "learn", '--work is "learn", expected train, forward or language'],
-    ["--cell", "lstmm", '--cell is "lstmm", expected rnn, gru, lstm'],
-    ["--batch", "2.5", "--batch is 2.5, expected 1, 2, 3, …"],
-    ["--nope", "3", "Unknown option '--nope'"],
-  ])("refuses %s %s in one sentence", (option, value, sentence) => {
-    const { status, stderr } = spawnSync(process.execPath, [bench("profile.mjs"), option, value], { encoding: "utf8" });
-    expect({ status, stderr }).toEqual({ status: 1, stderr: `bench:profile: ${sentence}\n` });
+    ["bench:profile", "profile.mjs", "--work", "learn", '--work is "learn", expected train, forward, language'],
+    ["bench:profile", "profile.mjs", "--cell", "lstmm", '--cell is "lstmm", expected rnn, gru, lstm'],
+    ["bench:profile", "profile.mjs", "--batch", "2.5", "--batch is 2.5, expected 1, 2, 3, …"],
+    ["bench:profile", "profile.mjs", "--nope", "3", "Unknown option '--nope'"],
+    ["bench", "main.mjs", "--cells", "gru,lstmm", '--cells names "lstmm", expected some of rnn, gru, lstm'],
+    ["bench", "main.mjs", "--rounds", "0", "--rounds is 0, expected 1, 2, 3, …"],
+    ["bench:browser", "browser/run.mjs", "--nope", "3", "Unknown option '--nope'"],
+    ["cells", "cells.mjs", "--hidden", "wide", "--hidden is wide, expected 1, 2, 3, …"],
+  ])("%s (%s) refuses %s %s in one sentence", (command, file, option, value, sentence) => {
+    const { status, stderr } = spawnSync(process.execPath, [bench(file), option, value], { encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: `${command}: ${sentence}\n` });
   });
 });
 

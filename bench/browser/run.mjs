@@ -5,10 +5,10 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { runPage } from "../../test/browser/chromium.mjs";
-import { jobsOf } from "../grid.mjs";
+import { jobsOf, pointName, points } from "../grid.mjs";
 import { difference } from "../interleave.mjs";
+import { commandLine } from "../options.mjs";
 import { measurePeaks } from "../peaks/peaks.mjs";
 import { referenceOf } from "../reference.mjs";
 import { printer, rowColumns } from "../table.mjs";
@@ -16,16 +16,17 @@ import { printer, rowColumns } from "../table.mjs";
 process.env.RECURRA_NATIVE = "0";
 const { measureInPlace } = await import("./job.mjs");
 
-const { values } = parseArgs({
-  options: { chromium: { type: "string", default: "/usr/bin/chromium" }, points: { type: "string" } },
+const { values, words } = commandLine("bench:browser", {
+  chromium: { type: "string", default: "/usr/bin/chromium" },
+  points: { type: "string" },
 });
+const atPoints = words("points", points.map(pointName));
 if (!existsSync(values.chromium)) {
   console.log(`skipped: there is no Chromium at ${values.chromium}; name it with --chromium PATH`);
   process.exit(0);
 }
 const folder = fileURLToPath(new URL("..", import.meta.url));
-const chosen = values.points === undefined ? {} : { points: values.points.split(",") };
-const jobs = jobsOf(false, { works: ["train", "forward"], ...chosen });
+const jobs = jobsOf(false, { works: ["train", "forward"], points: atPoints });
 const search = `jobs=${encodeURIComponent(JSON.stringify(jobs))}`;
 const inChromium = (isolated) =>
   runPage({ chromium: values.chromium, folder, page: `browser/page.html?${search}`, isolated, limitMs: 300_000 });

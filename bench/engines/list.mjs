@@ -49,3 +49,6 @@ export function engines({ full, python, node = [process.execPath] }) {
 }
 
 const isInstalled = (module) => existsSync(file(`../peers/node_modules/${module}/package.json`));
+
+/** All of them, whether they are here or not. */
+export const engineNames = engines({ python: "" }).map(({ name }) => name);
