@@ -7,37 +7,29 @@
 import { once } from "node:events";
 import { createRequire } from "node:module";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { median } from "../statistics.mjs";
 
-const [rounds, chunks] = [15, 30];
 const size = 2048;
 
-/** Times as fast as one thread: {multiplyAdds, reading}; undefined without native kernels. */
-export async function togetherGains() {
+/** Measures again and again; undefined without native kernels. `stop` ends its threads. */
+export function startTogether() {
   if (createRequire(import.meta.url)("@recurra/native").load() === undefined) return undefined;
   const arrived = new Int32Array(new SharedArrayBuffer(4));
   const workers = [0, 1].map(() => new Worker(new URL(import.meta.url), { workerData: arrived }));
-  /** Milliseconds that each of `threads` takes for its part. */
-  const run = (kind, threads) => {
+  /** Milliseconds of the thread that takes longest. */
+  const run = async (kind, threads, chunks) => {
     arrived[0] = 0;
     const asked = workers.slice(0, threads).map(async (worker) => {
-      worker.postMessage({ kind, threads });
+      worker.postMessage({ kind, threads, chunks });
       const [milliseconds] = await once(worker, "message");
       return milliseconds;
     });
-    return Promise.all(asked);
+    return Math.max(...(await Promise.all(asked)));
   };
-  const gains = {};
-  for (const kind of ["multiplyAdds", "reading"]) {
-    const ratios = [];
-    for (let round = 0; round < rounds; round++) {
-      const [alone] = await run(kind, 1);
-      ratios.push(alone / Math.max(...(await run(kind, 2))));
-    }
-    gains[kind] = median(ratios);
-  }
-  await Promise.all(workers.map((worker) => worker.terminate()));
-  return gains;
+  return {
+    /** How many times as fast as one thread two are now, over so many chunks: `kind` is "multiplyAdds" or "reading". */
+    gain: async (kind, chunks) => (await run(kind, 1, chunks)) / (await run(kind, 2, chunks)),
+    stop: () => Promise.all(workers.map((worker) => worker.terminate())),
+  };
 }
 
 function serve(arrived) {
@@ -54,7 +46,7 @@ function serve(arrived) {
     Atomics.add(arrived, 0, 1);
     while (Atomics.load(arrived, 0) < threads * times);
   };
-  parentPort.on("message", ({ kind, threads }) => {
+  parentPort.on("message", ({ kind, threads, chunks }) => {
     const work = works[kind];
     work();
     meet(threads, 1);
