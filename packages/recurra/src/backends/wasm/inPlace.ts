@@ -13,6 +13,7 @@ import {
   type Rows,
   samePlace,
 } from "./plan.ts";
+import { relocated } from "./relocate.ts";
 
 export function inPlace(plan: Plan): Plan {
   const [first, last] = [new Map<BufferId, Command>(), new Map<BufferId, Command>()];
@@ -55,9 +56,12 @@ export function inPlace(plan: Plan): Plan {
     }
   }
   if (lies.size === 0) return plan;
+  const buffer = (id: BufferId) => lies.get(id) ?? id;
+  const access = (at: Access) => ({ ...at, buffer: buffer(at.buffer) });
+  const move = { buffer, access, rows: (of: Rows) => ({ ...of, access: access(of.access) }) };
   return {
     ...plan,
-    commands: plan.commands.map((command) => renamed(command, lies)).filter((command) => !isCopyOntoItself(command)),
+    commands: plan.commands.map((command) => relocated(command, move)).filter((command) => !isCopyOntoItself(command)),
   };
 }
 
@@ -68,42 +72,4 @@ function isCopyOntoItself(command: Command): boolean {
     const op = command.ops[value]!;
     return op.kind === "load" && op.access.buffer === access.buffer && samePlace(op.access, access, command);
   });
-}
-
-/** The command with every buffer that lies in another one called by that one's name. */
-function renamed(command: Command, lies: ReadonlyMap<BufferId, BufferId>): Command {
-  const buffer = (id: BufferId) => lies.get(id) ?? id;
-  const at = (access: Access): Access => ({ ...access, buffer: buffer(access.buffer) });
-  const rows = (of: Rows): Rows => ({ ...of, access: at(of.access) });
-  const reading = <T extends { readonly access: Access }>(item: T): T => ({ ...item, access: at(item.access) });
-  const each = <C extends Command>(commands: readonly C[]) => commands.map((inner) => renamed(inner, lies) as C); // It keeps its kind.
-  switch (command.kind) {
-    case "loop":
-      return {
-        ...command,
-        ops: command.ops.map((op) => (op.kind === "load" ? reading(op) : op)),
-        stores: command.stores.map(reading),
-        reductions: command.reductions.map(reading),
-      };
-    case "pack":
-      return { ...command, source: at(command.source), target: buffer(command.target) };
-    case "gemm":
-      return { ...command, a: rows(command.a), packed: buffer(command.packed), c: rows(command.c) };
-    case "outer": {
-      const { a, b, c, scratch } = command;
-      return { ...command, a: rows(a), b: rows(b), c: at(c), scratch: buffer(scratch) };
-    }
-    case "gather":
-      return { ...command, table: at(command.table), index: rows(command.index), target: rows(command.target) };
-    case "scatterAdd":
-      return { ...command, source: rows(command.source), index: rows(command.index), target: at(command.target) };
-    case "scan": {
-      const { ahead, body } = command;
-      return {
-        ...command,
-        body: each(body),
-        ahead: ahead === undefined ? undefined : { ...ahead, products: each(ahead.products) },
-      };
-    }
-  }
 }
