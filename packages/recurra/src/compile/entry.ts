@@ -7,6 +7,7 @@ import { lower } from "../backends/wasm/lower.ts";
 import { evaluate } from "../backends/wasm/memory.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
 import { stackInPlace } from "../backends/wasm/stackInPlace.ts";
+import { stackOnce } from "../backends/wasm/stackOnce.ts";
 import { inStages } from "../backends/wasm/stages.ts";
 import { aliveAxis, type Packing, packedAxis } from "../base/packing.ts";
 import {
@@ -90,7 +91,7 @@ function separate(part: Part, rows: Program, program: Program): Pick<Entry, "row
   const plan = inStages({ ...part.plan, commands: once, packed: undefined });
   const lasts = !paramsRead(plan).some((name) => name in program.updates);
   return {
-    rows: { ...part, plan: inPlace(stackInPlace({ ...part.plan, commands: always })) },
+    rows: { ...part, plan: inPlace(stackInPlace(stackOnce({ ...part.plan, commands: always }))) },
     prepared: once.length === 0 ? undefined : { plan, kept, lasts },
   };
 }

@@ -41,7 +41,10 @@ describe("the plan of a model", () => {
   it("is what calls of these sizes then take", () => {
     const model = makeModel();
     const plan = model.plan({ batch: 64, time: 100 });
-    model.trainStep(batchOf(64, 100), 1e-3);
+    const batch = batchOf(64, 100);
+    model.trainStep(batch, 1e-3);
+    model.evaluate(batch);
+    model.predict(batch);
     const { memoryBytes, arenaBytes, kernels, segments } = plan;
     expect(model.footprint).toMatchObject({ memoryBytes, arenaBytes, kernels, segments });
   });

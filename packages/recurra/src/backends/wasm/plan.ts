@@ -196,6 +196,7 @@ export interface Stage {
 }
 
 export type Gemm = Extract<Command, { kind: "gemm" }>;
+export type Outer = Extract<Command, { kind: "outer" }>;
 export type Scan = Extract<Command, { kind: "scan" }>;
 
 /** What a scan computes for the next steps: as many as fit into `budget`, one at least. */
