@@ -1,8 +1,10 @@
 /** The decoder of an encoder–decoder (Sutskever et al. 2014): writes a sequence of tokens, each given those before it. */
+
 import { shift } from "../trace/convolution.ts";
 import { add, argmax, equal, gather, less, matmul, positions, random, select } from "../trace/operations.ts";
 import type { Scope } from "../trace/scope.ts";
 import type { Tensor, TensorLike } from "../trace/tensor.ts";
+import { checkCell } from "./checks.ts";
 import { affine, type DecodingOptions, decoding, type Encoded } from "./decoding.ts";
 import { type SamplingOptions, sampleClasses } from "./sampling.ts";
 
@@ -57,6 +59,7 @@ export interface Decoder {
 
 export function decoder(options: DecoderOptions): Decoder {
   const { cell, vocabularySize, embeddingSize, tied = false, start = 0, axis = "steps" } = options;
+  checkCell("decoder", cell);
   const bind = (encoded: Encoded, scope: Scope) => {
     const table = scope.param("embedding", [vocabularySize, embeddingSize], { kind: "normal", deviation: 0.1 });
     const logits = (h: Tensor) =>

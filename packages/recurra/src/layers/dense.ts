@@ -2,8 +2,8 @@
 import type { Initializer, InitializerName } from "../init/initializers.ts";
 import { add, matmul } from "../trace/operations.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { checkSizes } from "./checks.ts";
 import type { Layer } from "./layer.ts";
-import { checkSizes } from "./sizes.ts";
 
 export interface DenseOptions {
   readonly outputSize: number;

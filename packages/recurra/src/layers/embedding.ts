@@ -3,9 +3,9 @@ import type { Initializer, InitializerName } from "../init/initializers.ts";
 import { add, gather, matmul, mul } from "../trace/operations.ts";
 import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { checkSizes } from "./checks.ts";
 import { checkRate, dropoutMask } from "./dropout.ts";
 import type { Layer } from "./layer.ts";
-import { checkSizes } from "./sizes.ts";
 
 export interface EmbeddingOptions {
   readonly vocabSize: number;

@@ -119,3 +119,16 @@ describe("recurrent", () => {
     expect(names).toHaveLength(24);
   });
 });
+
+describe("a recurrent layer without a cell", () => {
+  it.each([
+    [
+      "the name of one",
+      "gru",
+      'recurrent: cell is "gru", expected a cell.\nGive the cell itself: import { cells } from "recurra/cells", then cells["gru"]',
+    ],
+    ["none", undefined, "recurrent: cell is missing, expected a cell."],
+  ])("says what it wants instead of %s", (_, cell, sentence) => {
+    expect(() => recurrent({ cell: cell as unknown as typeof gru, hiddenSize: 4 })).toThrow(sentence);
+  });
+});

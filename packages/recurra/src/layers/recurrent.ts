@@ -6,9 +6,9 @@ import { add, broadcast, concat, equal, mul, positions, select, sub, sumAxes } f
 import { scan } from "../trace/scan.ts";
 import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { checkCell, checkSizes } from "./checks.ts";
 import { dropout as dropoutLayer } from "./dropout.ts";
 import type { Layer } from "./layer.ts";
-import { checkSizes } from "./sizes.ts";
 
 export interface RecurrentOptions {
   readonly cell: Cell;
@@ -62,7 +62,7 @@ export interface RecurrentLayer extends Layer {
 
 /**
  * Lengths of the scope are respected: behind a row's true length its state stays and its outputs are 0.
- * @throws OptionError for sizes that are not positive whole numbers and an unknown merge; ShapeError when x has no time axis.
+ * @throws OptionError for what is no cell, sizes that are not positive whole numbers and an unknown merge; ShapeError when x has no time axis.
  */
 export function recurrent(options: RecurrentOptions): RecurrentLayer {
   const {
@@ -75,6 +75,7 @@ export function recurrent(options: RecurrentOptions): RecurrentLayer {
     dropout = 0,
     axis = "time",
   } = options;
+  checkCell("recurrent", cell);
   checkSizes(cell.name, { hiddenSize, depth });
   const directions = direction === "both" ? (["forward", "backward"] as const) : [direction];
   const merged = lookup("merge", merge, merges);

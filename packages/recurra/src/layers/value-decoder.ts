@@ -1,10 +1,12 @@
 /** A decoder of numbers: writes a sequence of rows, each given the one before it. Forecasts, movements, audio. */
+
 import { OptionError, ShapeError } from "../base/errors.ts";
 import { formatType } from "../base/shapes.ts";
 import { shift } from "../trace/convolution.ts";
 import { concat, equal, less, positions, random, select } from "../trace/operations.ts";
 import type { Scope } from "../trace/scope.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { checkCell } from "./checks.ts";
 import { affine, type DecodingOptions, decoding, type Encoded } from "./decoding.ts";
 
 export interface ValueDecoderOptions extends DecodingOptions {
@@ -53,6 +55,7 @@ export interface ValueDecoder {
 /** @throws OptionError when a step gives other than `size` numbers and `feedBack` does not say which come next. */
 export function valueDecoder(options: ValueDecoderOptions): ValueDecoder {
   const { cell, size, outputSize = size, feedBack, axis = "steps" } = options;
+  checkCell("valueDecoder", cell);
   if (outputSize !== size && feedBack === undefined) {
     throw new OptionError({
       where: "value decoder: outputSize",
