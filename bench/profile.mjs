@@ -1,12 +1,14 @@
 /**
  * Where the time of a step goes, on one thread with native kernels: every product by its sizes, fused loops by their numbers in the
- * module, and what is left. In front of it what bounds them: multiply-adds in registers, and reading from caches and memory.
+ * module, and what is left. In front of it what bounds them: multiply-adds in registers, and reading from caches and memory. The
+ * commands of a scan, all of which are one call of the kernels, are called one by one here, which shows where a step is short.
  *
  *     npm run bench:profile -- --work train --cell lstm --hidden 256 --batch 32 --time 64
  */
 import { createRequire } from "node:module";
 import { cells, operationsOf } from "./grid.mjs";
 import { commandLine } from "./options.mjs";
+import { replaySteps } from "./replay.mjs";
 import { median } from "./statistics.mjs";
 import { number, printer } from "./table.mjs";
 
@@ -48,8 +50,16 @@ function clocked(bound) {
       sum.ms += ms;
     };
   };
-  return {
+  const programs = [];
+  const clocks = {
     ...bound,
+    define: (program) => {
+      programs[bound.define(program)] = program;
+    },
+    runSteps: (handle, ...given) => {
+      if (timing) replaySteps(programs[handle], given, clocks);
+      else bound.runSteps(handle, ...given);
+    },
     gemm: wrap(
       "gemm",
       (args) => args.slice(5, 8),
@@ -86,6 +96,7 @@ function clocked(bound) {
       (loop) => ({ name: `fused loop ${loop}, once for all rows` }),
     ),
   };
+  return clocks;
 }
 
 /** GFLOP/s of multiply-adds in registers, at this moment. */

@@ -126,7 +126,7 @@ async function benchLoops() {
       const timeOf = (way) => {
         native.compileLoops(way === "compiled");
         const bound = native.bind(memory);
-        const handle = bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes, steps: [] }));
+        const handle = bound.define(encodeLoop(loop, { addressOf, baseOf: () => 0, axes, steps: [] }));
         const module = new ModuleAssembler();
         const imported = module.importFunction("native", "runLoops", Array(6).fill(0x7f));
         const context = { module, addressOf, baseOf: () => undefined, sizeGlobal: () => size, firstRow: 0 };

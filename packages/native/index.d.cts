@@ -48,10 +48,10 @@ export interface Kernels {
     features: number,
   ) => void;
   /**
-   * Takes a program of `encodeLoop` (recurra) and returns its handle: 0, 1, 2, … since the last `clearLoops`. A handle belongs
-   * to this binding; another thread that defines the same programs in the same order has the same handles.
+   * Takes a program of `encodeLoop` or `encodeSteps` (recurra) and returns its handle: 0, 1, 2, … since the last `clearLoops`. A
+   * handle belongs to this binding; another thread that defines the same programs in the same order has the same handles.
    */
-  readonly defineLoop: (program: Int32Array) => number;
+  readonly define: (program: Int32Array) => number;
   /**
    * Runs loops one after the other: the first handle and how many; then, in the order of `encodeLoop`: the size of each axis, the addresses of arena and shard, the position of the
    * first row in the whole batch, the position of each enclosing scan.
@@ -59,6 +59,11 @@ export interface Kernels {
   readonly runLoops: (first: number, count: number, ...sizesBasesAndSteps: number[]) => void;
   /** Runs `count` positions of the outermost dimension of one loop, from `first` on. A row that is added up must not be cut. */
   readonly runPart: (handle: number, first: number, count: number, ...sizesBasesAndSteps: number[]) => void;
+  /**
+   * Runs `count` steps of a scan, forwards (direction 1) or backwards (−1), from the given ones on; sizes, bases and steps as those
+   * of `runLoops`.
+   */
+  readonly runSteps: (handle: number, count: number, direction: number, ...sizesBasesAndSteps: number[]) => void;
   /** Whether the loop of this handle runs as machine code; else it is interpreted. */
   readonly isCompiled: (handle: number) => boolean;
   readonly clearLoops: () => void;

@@ -428,16 +428,18 @@ static int mayCompile(void) {
   return known;
 }
 
+static struct MachineCode *codeOf(const Loop *loop) { return loop == NULL ? NULL : loop->code; }
+
 /* Moves the code of loops that have not run yet to pages of their own, all together; where that fails they are interpreted. */
 static void seal(Loop **loops, int count, Pages **all) {
   size_t length = 0;
   for (int i = 0; i < count; i++)
-    if (loops[i]->code != NULL) length += roundUp(loops[i]->code->length, vectorBytes);
+    if (codeOf(loops[i]) != NULL) length += roundUp(loops[i]->code->length, vectorBytes);
   if (length == 0) return;
   Pages *pages = executablePages(length);
   char *to = pages == NULL ? NULL : pages->start;
   for (int i = 0; i < count && pages != NULL; i++) {
-    struct MachineCode *code = loops[i]->code;
+    struct MachineCode *code = codeOf(loops[i]);
     if (code == NULL) continue;
     memcpy(to, code->bytes, code->length);
     code->run = (void (*)(void *))to;
@@ -452,6 +454,7 @@ static void seal(Loop **loops, int count, Pages **all) {
   }
   freePages(pages);
   for (int i = 0; i < count; i++) {
+    if (loops[i] == NULL) continue;
     freeMachineCode(loops[i]->code);
     loops[i]->code = NULL;
   }

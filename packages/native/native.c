@@ -291,6 +291,7 @@ static void findChoices(void) {
 }
 
 #include "loops.h"
+#include "steps.h"
 
 /* ---- Node-API ------------------------------------------------------------------------------------------------------ */
 
@@ -301,7 +302,8 @@ typedef struct {
   napi_ref buffer; /* keeps the memory alive */
   float *packedA;
   float *scratch; /* of loops */
-  Loop **loops;
+  Loop **loops; /* by handle; NULL where that of steps is */
+  Steps **steps;
   int loopCount, loopLimit, slotLimit;
 #ifdef COMPILES
   Pages *pages; /* the code of the first `sealed` loops */
@@ -422,8 +424,12 @@ static napi_value callOuter(napi_env env, napi_callback_info info) {
 }
 
 static void clearLoops(Binding *binding) {
-  for (int i = 0; i < binding->loopCount; i++) freeLoop(binding->loops[i]);
+  for (int i = 0; i < binding->loopCount; i++) {
+    freeLoop(binding->loops[i]);
+    freeSteps(binding->steps[i]);
+  }
   free(binding->loops);
+  free(binding->steps);
   free(binding->scratch);
 #ifdef COMPILES
   freePages(binding->pages);
@@ -431,6 +437,7 @@ static void clearLoops(Binding *binding) {
   binding->sealed = 0;
 #endif
   binding->loops = NULL;
+  binding->steps = NULL;
   binding->scratch = NULL;
   binding->loopCount = binding->loopLimit = binding->slotLimit = 0;
 }
@@ -440,8 +447,32 @@ static napi_value callClearLoops(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* defineLoop(Int32Array) → handle: 0, 1, 2, … since the last clearLoops. */
-static napi_value callDefineLoop(napi_env env, napi_callback_info info) {
+/* Room for another handle: whether there is any. */
+static int growHandles(Binding *binding) {
+  if (binding->loopCount < binding->loopLimit) return 1;
+  const int limit = 2 * binding->loopLimit + 16;
+  Loop **loops = realloc(binding->loops, limit * sizeof *loops);
+  if (loops != NULL) binding->loops = loops;
+  Steps **steps = realloc(binding->steps, limit * sizeof *steps);
+  if (steps != NULL) binding->steps = steps;
+  if (loops == NULL || steps == NULL) return 0;
+  binding->loopLimit = limit;
+  return 1;
+}
+
+/* Scratch for the values of a loop: whether there is any. */
+static int growScratch(Binding *binding, int slots) {
+  if (slots <= binding->slotLimit) return 1;
+  float *grown = aligned_alloc(64, (size_t)slots * tileLimit * sizeof(float));
+  if (grown == NULL) return 0;
+  free(binding->scratch);
+  binding->scratch = grown;
+  binding->slotLimit = slots;
+  return 1;
+}
+
+/* define(Int32Array), a loop or steps → handle: 0, 1, 2, … since the last clearLoops. */
+static napi_value callDefine(napi_env env, napi_callback_info info) {
   napi_value given, result;
   size_t count = 1, length;
   void *bound, *words;
@@ -449,27 +480,17 @@ static napi_value callDefineLoop(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, &given, NULL, &bound);
   Binding *binding = bound;
   if (napi_get_typedarray_info(env, given, &type, &length, &words, NULL, NULL) != napi_ok || type != napi_int32_array)
-    return fail(env, "@recurra/native: a loop's program is an Int32Array");
-  if (binding->loopCount == binding->loopLimit) {
-    const int limit = 2 * binding->loopLimit + 16;
-    Loop **grown = realloc(binding->loops, limit * sizeof *grown);
-    if (grown == NULL) return fail(env, "@recurra/native: out of memory");
-    binding->loops = grown;
-    binding->loopLimit = limit;
-  }
+    return fail(env, "@recurra/native: a program is an Int32Array");
+  if (!growHandles(binding)) return fail(env, "@recurra/native: out of memory");
   Loop *loop = readLoop(words, length);
-  if (loop == NULL) return fail(env, "@recurra/native: not a program of a loop");
-  if (loop->slots > binding->slotLimit) {
-    float *grown = aligned_alloc(64, (size_t)loop->slots * tileLimit * sizeof(float));
-    if (grown == NULL) {
-      freeLoop(loop);
-      return fail(env, "@recurra/native: out of memory");
-    }
-    free(binding->scratch);
-    binding->scratch = grown;
-    binding->slotLimit = loop->slots;
+  Steps *steps = loop == NULL ? readSteps(words, length, binding->loops, binding->loopCount) : NULL;
+  if (loop == NULL && steps == NULL) return fail(env, "@recurra/native: not a program of a loop or of steps");
+  if (loop != NULL && !growScratch(binding, loop->slots)) {
+    freeLoop(loop);
+    return fail(env, "@recurra/native: out of memory");
   }
   binding->loops[binding->loopCount] = loop;
+  binding->steps[binding->loopCount] = steps;
   napi_create_int32(env, binding->loopCount++, &result);
   return result;
 }
@@ -485,13 +506,15 @@ static void sealLoops(Binding *binding) {
 #endif
 }
 
+static const char noSuchLoop[] = "@recurra/native: no such loop", argumentsMissing[] = "@recurra/native: a loop lacks arguments";
+
 /* isCompiled(handle): whether the loop runs as machine code. */
 static napi_value callIsCompiled(napi_env env, napi_callback_info info) {
   int32_t handle;
   napi_value result;
   Binding *binding = arguments(env, info, 1, &handle);
   if (binding == NULL) return NULL;
-  if (handle < 0 || handle >= binding->loopCount) return fail(env, "@recurra/native: no such loop");
+  if (handle < 0 || handle >= binding->loopCount || binding->loops[handle] == NULL) return fail(env, noSuchLoop);
   sealLoops(binding);
   napi_get_boolean(env, binding->loops[handle]->code != NULL, &result);
   return result;
@@ -518,21 +541,44 @@ static LoopCall loopCall(napi_env env, napi_callback_info info, int own) {
   return call;
 }
 
-/* Runs loops of these handles one after the other, the part of each: whether that succeeded. */
-static int runAll(napi_env env, const LoopCall *call, int32_t handle, int32_t count, Part part) {
+/* What a call gives a program with so many axes and bases. */
+static Run runOf(const LoopCall *call, int axes, int bases) {
+  const Binding *binding = call->binding;
+  const int32_t *given = call->loops + axes, *firstRow = given + bases;
+  return (Run){binding->base, binding->bytes, binding->scratch, given, firstRow + 1, *firstRow};
+}
+
+/* Runs loops of these handles one after the other, the part of each. */
+static void runAll(napi_env env, const LoopCall *call, int32_t handle, int32_t count, Part part) {
   Binding *binding = call->binding;
   const char *problem = NULL;
-  if (handle < 0 || count < 0 || handle + (int64_t)count > binding->loopCount) problem = "@recurra/native: no such loop";
+  if (handle < 0 || count < 0 || handle + (int64_t)count > binding->loopCount) problem = noSuchLoop;
   else sealLoops(binding);
   for (int i = 0; i < count && problem == NULL; i++) {
     Loop *loop = binding->loops[handle + i];
-    const int32_t *sizes = call->loops, *bases = sizes + loop->axes, *firstRow = bases + loop->bases, *steps = firstRow + 1;
-    Run run = {binding->base, binding->bytes, binding->scratch, bases, steps, *firstRow};
-    if (call->count < loop->axes + loop->bases + 1 + loop->steps) problem = "@recurra/native: a loop lacks arguments";
-    else problem = runLoop(loop, &run, sizes, part);
+    if (loop == NULL) problem = noSuchLoop;
+    else if (call->count < loop->axes + loop->bases + 1 + loop->steps) problem = argumentsMissing;
+    else {
+      Run run = runOf(call, loop->axes, loop->bases);
+      problem = runLoop(loop, &run, call->loops, part);
+    }
   }
   if (problem != NULL) fail(env, problem);
-  return problem == NULL;
+}
+
+/* runSteps(handle, count, direction, size of each axis …, bases …, first row, each step …): of a scan, from these steps on. */
+static napi_value callRunSteps(napi_env env, napi_callback_info info) {
+  const LoopCall call = loopCall(env, info, 3);
+  Binding *binding = call.binding;
+  const int32_t handle = call.own[0];
+  Steps *steps = handle >= 0 && handle < binding->loopCount ? binding->steps[handle] : NULL;
+  if (steps == NULL) return fail(env, "@recurra/native: no such steps");
+  if (call.count < steps->axes + steps->bases + 1 + steps->steps) return fail(env, argumentsMissing);
+  sealLoops(binding);
+  const Run run = runOf(&call, steps->axes, steps->bases);
+  const char *problem = runSteps(steps, &run, call.loops, call.own[1], call.own[2]);
+  if (problem != NULL) fail(env, problem);
+  return NULL;
 }
 
 /* runLoops(first handle, count, size of each axis …, bases …, first row, each enclosing step …): loops one after the other. */
@@ -613,9 +659,10 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"outer", callOuter},
       {"turnIn", callTurnIn},
       {"rebind", callRebind},
-      {"defineLoop", callDefineLoop},
+      {"define", callDefine},
       {"runLoops", callRunLoops},
       {"runPart", callRunPart},
+      {"runSteps", callRunSteps},
       {"isCompiled", callIsCompiled},
       {"clearLoops", callClearLoops},
   };

@@ -93,7 +93,7 @@ function compareLoops(plan: Plan, sizes: AxisSizes, seed: number, set: string): 
     );
     const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env: { memory: theirs } });
     const wasm = instance.exports.loop as (...values: number[]) => void; // The module exports this one function.
-    const handle = bound.defineLoop(program);
+    const handle = bound.define(program);
     // The body of a scan without steps is never run.
     if (steps.some((axis) => sizes[axis] === 0)) continue;
     for (const last of [0, 1]) {
@@ -225,7 +225,7 @@ describe.skipIf(native === undefined)(`native loops${native === undefined ? ` (s
         const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env });
         (instance.exports.loop as () => void)(); // The module exports this one function.
         const bound = native!.bind(memories[1]!);
-        const handle = bound.defineLoop(encodeLoop(loop, { addressOf, baseOf: () => 0, axes: [], steps: [] })!);
+        const handle = bound.define(encodeLoop(loop, { addressOf, baseOf: () => 0, axes: [], steps: [] })!);
         bound.runLoops(handle, 1, 0, 0, 0);
         const wrong = firstDifference(memories[0]!, memories[1]!);
         if (wrong >= 0) expect.fail(`${op}(${new Float32Array(memories[0]!.buffer)[wrong - count]})`);
@@ -278,7 +278,7 @@ describe.skipIf(native === undefined)(`native loops${native === undefined ? ` (s
 
   it("refuse programs that are not whole and addresses outside the memory", () => {
     const bound = native!.bind(new WebAssembly.Memory({ initial: 1 }));
-    expect(() => bound.defineLoop(Int32Array.of(1, 0, 0))).toThrow("not a program of a loop");
+    expect(() => bound.define(Int32Array.of(1, 0, 0))).toThrow("not a program of a loop");
     expect(() => bound.runLoops(0, 1)).toThrow("no such loop");
     const program = encodeLoop(loopsOf(everyOp(5).commands)[0]!.loop, {
       addressOf: (buffer) => 65536 - 8 * buffer,
@@ -286,9 +286,9 @@ describe.skipIf(native === undefined)(`native loops${native === undefined ? ` (s
       axes: [],
       steps: [],
     })!;
-    const handle = bound.defineLoop(program);
+    const handle = bound.define(program);
     expect(() => bound.runLoops(handle, 1, 0, 0, 0)).toThrow("reaches outside the memory");
-    expect(() => bound.defineLoop(program.slice(0, -1))).toThrow("not a program of a loop");
+    expect(() => bound.define(program.slice(0, -1))).toThrow("not a program of a loop");
     bound.clearLoops();
     expect(() => bound.runLoops(handle, 1, 0, 0, 0)).toThrow("no such loop");
   });

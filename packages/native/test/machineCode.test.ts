@@ -212,7 +212,7 @@ function compare(given: Case, seed: number): boolean {
     use();
     const got = memoryAfter((memory) => {
       const bound = native!.bind(memory);
-      const handle = bound.defineLoop(program);
+      const handle = bound.define(program);
       if (bound.isCompiled(handle)) compiled = true;
       bound.runLoops(handle, 1, rows, 0, 0, firstRow, time);
       // What an earlier run left behind must not matter.
@@ -254,7 +254,7 @@ describe.skipIf(machineCode === undefined)(`loops as machine code${skipped}`, ()
       reductions: [],
     };
     const encode = (given: Loop) => encodeLoop(given, { addressOf: () => 0, baseOf: () => 0, axes: [], steps: [] })!;
-    const [row, one] = [loop, { ...loop, dims: [] }].map((given) => bound.defineLoop(encode(given)));
+    const [row, one] = [loop, { ...loop, dims: [] }].map((given) => bound.define(encode(given)));
     bound.runPart(row!, 2, 7, 0, 0, 0);
     for (const [handle, first, count] of [
       [row!, 2, 8],
@@ -281,7 +281,7 @@ describe.skipIf(machineCode === undefined)(`loops as machine code${skipped}`, ()
     });
     const site: LoopSite = { addressOf: (buffer) => 512 * buffer, baseOf: () => 0, axes: [], steps: [] };
     const bound = native!.bind(new WebAssembly.Memory({ initial: 1 }));
-    const isCompiled = (stride: number) => bound.isCompiled(bound.defineLoop(encodeLoop(copy(stride), site)!));
+    const isCompiled = (stride: number) => bound.isCompiled(bound.define(encodeLoop(copy(stride), site)!));
     machineCode!.use();
     expect([isCompiled(1), isCompiled(2)]).toEqual([true, false]);
     native!.compileLoops(false);

@@ -9,9 +9,10 @@ export interface BoundKernels {
   readonly outer: WebAssembly.ImportValue;
   readonly runLoops: WebAssembly.ImportValue;
   readonly runPart: WebAssembly.ImportValue;
+  readonly runSteps: WebAssembly.ImportValue;
   /** Numbers [outer, inner, features], from element `from` of the source on, into the memory as [inner, outer, features]. */
   readonly turnIn: TurnIn;
-  readonly defineLoop: (program: Int32Array) => number;
+  readonly define: (program: Int32Array) => number;
   readonly clearLoops: () => void;
   readonly rebind: () => void;
 }
@@ -129,10 +130,10 @@ function isMissing(cause: unknown): boolean {
   return cause.message.includes(`'${packageName}'`);
 }
 
-/** What a module imports of the kernels. Defines the programs of its loops on the way. */
+/** What a module imports of the kernels. Defines its programs on the way. */
 export function nativeImports(bound: BoundKernels, loops: readonly Int32Array[]): WebAssembly.ModuleImports {
   bound.clearLoops();
-  for (const program of loops) bound.defineLoop(program);
-  const { pack, gemm, outer, runLoops, runPart } = bound;
-  return { pack, gemm, outer, runLoops, runPart };
+  for (const program of loops) bound.define(program);
+  const { pack, gemm, outer, runLoops, runPart, runSteps } = bound;
+  return { pack, gemm, outer, runLoops, runPart, runSteps };
 }

@@ -216,9 +216,9 @@ function workerMain(
   }
   const bindNative = (path: string, memory: WebAssembly.Memory, loops: readonly Int32Array[]) => {
     const bound = (load!(path) as { load(): { bind(memory: WebAssembly.Memory): Bound } }).load().bind(memory);
-    for (const program of loops) bound["defineLoop"]!(program);
-    const { pack, gemm, outer, runLoops, runPart } = bound;
-    return { pack, gemm, outer, runLoops, runPart };
+    for (const program of loops) bound["define"]!(program);
+    const { pack, gemm, outer, runLoops, runPart, runSteps } = bound;
+    return { pack, gemm, outer, runLoops, runPart, runSteps };
   };
   listen(({ model, programs, module, kernels, memory, native, loops }) => {
     received++;

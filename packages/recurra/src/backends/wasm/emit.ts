@@ -7,7 +7,7 @@ import { aheadAxes, aheadAxis } from "./ahead.ts";
 import { type Code, type FunctionIndex, i32, ModuleAssembler } from "./assembler.ts";
 import { type LoopPart, pushPartStart } from "./emitLoop.ts";
 import { emitRowMoves } from "./emitRowMoves.ts";
-import { cutAxes, emitScan, packedSizesOf, stepsOf } from "./emitScan.ts";
+import { cutAxes, type EmitBody, emitScan, emitScanOfKernels, packedSizesOf, stepsOf } from "./emitScan.ts";
 import type { NativeLoops } from "./encodeLoop.ts";
 import { deepestNativeLoop, type Enclosing, i32s, LoopCalls, type NativeSite, SharedLoops } from "./loopCalls.ts";
 import type { Access, BufferId, Command, Loop, Plan, Size } from "./plan.ts";
@@ -41,7 +41,7 @@ export interface EmitOptions {
 
 export interface EmittedModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Programs of the loops that the kernels run: position i is handle i. */
+  /** Programs of loops and steps that the kernels run: position i is handle i. */
   readonly loops: readonly Int32Array[];
 }
 
@@ -62,9 +62,12 @@ export function emitModule(
     outer: module.importFunction("kernels", "outer", i32s(10)),
   };
   // One function, imported once for each number of steps that follow: its arguments are as many.
-  const runLoops = Array.from({ length: nativeLoops !== undefined ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
-    module.importFunction("kernels", "runLoops", i32s(2 + sizes.length + 3 + depth)),
-  );
+  const byDepth = (name: string, own: number, loops: boolean) =>
+    Array.from({ length: loops ? deepestNativeLoop + 1 : 0 }, (_, depth) =>
+      module.importFunction("kernels", name, i32s(own + sizes.length + 3 + depth)),
+    );
+  const runLoops = byDepth("runLoops", 2, nativeLoops !== undefined);
+  const runSteps = byDepth("runSteps", 3, nativeLoops === "compiled");
   const runPart =
     nativeLoops === undefined ? undefined : module.importFunction("kernels", "runPart", i32s(3 + sizes.length + 3));
   const globals = new Map(sizes.map((axis) => [axis, module.global()]));
@@ -75,7 +78,16 @@ export function emitModule(
   );
   const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
   const shared = new SharedLoops(module);
-  const site: NativeSite = { native: nativeLoops, runLoops, runPart, axes: sizes, arena, shard, programs: [] };
+  const site: NativeSite = {
+    native: nativeLoops,
+    runLoops,
+    runPart,
+    runSteps,
+    axes: sizes,
+    arena,
+    shard,
+    programs: [],
+  };
   for (const { name, plan, addresses, absolute } of programs) {
     const context: EmitContext = {
       module,
@@ -234,12 +246,16 @@ function emitCommands(
       case "scatterAdd":
         emitRowMoves(code, context, command, address);
         break;
-      case "scan":
-        emitScan(code, context, command, (commands, steps) => {
+      case "scan": {
+        const emit: EmitBody = (commands, steps) => {
           const own = stepsOf(command).flatMap((axis, i) => (i < steps.length ? [{ axis, step: steps[i]! }] : []));
           emitCommands(code, context, kernels, loops, commands, [...enclosing, ...own]);
-        });
+        };
+        const callSteps = loops.stepsCall(code, command, enclosing);
+        if (callSteps === undefined) emitScan(code, context, command, emit);
+        else emitScanOfKernels(code, context, command, emit, callSteps);
         break;
+      }
     }
   }
 }

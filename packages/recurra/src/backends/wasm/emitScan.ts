@@ -27,22 +27,26 @@ export function stepsOf({ axis, rows, ahead }: Scan): readonly Axis[] {
   return ahead === undefined ? [axis] : [axis, aheadAxis(axis)];
 }
 
-export function emitScan(
-  code: Code,
-  context: EmitContext,
-  scan: Scan,
-  emit: (commands: readonly Command[], steps: readonly Local[]) => void,
-): void {
+/** Emits commands at a step, that is at its positions along `stepsOf`; products made ahead know the first one only. */
+export type EmitBody = (commands: readonly Command[], steps: readonly Local[]) => void;
+
+export function emitScan(code: Code, context: EmitContext, scan: Scan, emit: EmitBody): void {
   const [remaining, step] = [code.local(i32), code.local(i32)];
   const segment = scan.cuts === undefined ? undefined : segmentSizes(code, context, scan.cuts);
   const alive = scan.rows === "alive";
   code.getGlobal(context.sizeGlobal(alive ? stepsAxis(scan.axis) : scan.axis)).set(remaining);
   if (scan.direction === "forward") code.i32(0).set(step);
   else code.get(remaining).i32(1).do("i32.sub").set(step);
-  const firstRow = code.local(i32);
+  const [firstRow, left] = [code.local(i32), code.local(i32)];
   const ahead = scan.ahead === undefined ? undefined : stepsAhead(code, context, scan, scan.ahead, remaining, emit);
   code.times(remaining, () => {
-    ahead?.enter(step);
+    if (ahead !== undefined) {
+      code.get(left).do("i32.eqz");
+      code.if(() => {
+        ahead.make(step);
+        code.get(ahead.count).set(left);
+      });
+    }
     segment?.enter(step);
     if (alive) {
       const entry = code.local(i32);
@@ -56,28 +60,56 @@ export function emitScan(
         .setGlobal(context.sizeGlobal(aliveAxis(scan.axis)));
     }
     emit(scan.body, [step, ahead?.since ?? firstRow]);
-    ahead?.leave();
+    if (ahead !== undefined) code.advance(left, -1).advance(ahead.since, scan.direction === "forward" ? 1 : -1);
     code.advance(step, scan.direction === "forward" ? 1 : -1);
   });
   segment?.leave();
 }
 
-/** Where the products of the steps before have been read, those of the next ones are made; `since` counts from the first of them. */
+/** A scan whose steps the kernels run: one call, or one behind each time that products are made ahead. */
+export function emitScanOfKernels(
+  code: Code,
+  context: EmitContext,
+  scan: Scan,
+  emit: EmitBody,
+  callSteps: (count: Local, own: readonly Local[]) => void,
+): void {
+  const [remaining, step] = [code.local(i32), code.local(i32)];
+  code.getGlobal(context.sizeGlobal(scan.axis)).set(remaining);
+  if (scan.direction === "forward") code.i32(0).set(step);
+  else code.get(remaining).i32(1).do("i32.sub").set(step);
+  if (scan.ahead === undefined) {
+    callSteps(remaining, [step]);
+    return;
+  }
+  const { make, count, since } = stepsAhead(code, context, scan, scan.ahead, remaining, emit);
+  code.get(remaining).if(() =>
+    code.loop(() => {
+      make(step);
+      callSteps(count, [step, since]);
+      code
+        .get(step)
+        .get(count)
+        .do(scan.direction === "forward" ? "i32.add" : "i32.sub")
+        .set(step);
+      code.get(remaining).get(count).do("i32.sub").tee(remaining).continueIf();
+    }),
+  );
+}
+
+/**
+ * `make` makes the products of the next `count` steps: those that remain, from `step` on, as far as there is room for them; `since` is
+ * then the position of this step, counted from the first of them.
+ */
 function stepsAhead(
   code: Code,
   context: EmitContext,
   { axis, direction }: Scan,
   { products, budget, ofStep }: Ahead,
   remaining: Local,
-  emit: (commands: readonly Command[], steps: readonly Local[]) => void,
-): { readonly since: Local; enter(step: Local): void; leave(): void } {
-  const [most, count, left, first, since] = [0, 1, 2, 3, 4].map(() => code.local(i32)) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  emit: EmitBody,
+): { readonly since: Local; readonly count: Local; make(step: Local): void } {
+  const [most, count, first, since] = [0, 1, 2, 3].map(() => code.local(i32)) as [Local, Local, Local, Local];
   const floats = code.local(i32);
   code.i32(0);
   for (const each of ofStep) {
@@ -91,26 +123,18 @@ function stepsAhead(
   code.if(() => code.i32(1).set(most));
   return {
     since,
-    enter(step) {
-      code.get(left).do("i32.eqz");
-      code.if(() => {
-        code.get(most).set(count);
-        code.get(remaining).get(most).do("i32.lt_s");
-        code.if(() => code.get(remaining).set(count));
-        code
-          .get(count)
-          .tee(left)
-          .setGlobal(context.sizeGlobal(aheadAxis(axis)));
-        code.get(step).set(first).i32(0).set(since);
-        if (direction === "backward") {
-          code.get(count).i32(1).do("i32.sub").set(since);
-          code.get(step).get(since).do("i32.sub").set(first);
-        }
-        emit(products, [first]);
-      });
-    },
-    leave() {
-      code.advance(left, -1).advance(since, direction === "forward" ? 1 : -1);
+    count,
+    make(step) {
+      code.get(most).set(count);
+      code.get(remaining).get(most).do("i32.lt_s");
+      code.if(() => code.get(remaining).set(count));
+      code.get(count).setGlobal(context.sizeGlobal(aheadAxis(axis)));
+      code.get(step).set(first).i32(0).set(since);
+      if (direction === "backward") {
+        code.get(count).i32(1).do("i32.sub").set(since);
+        code.get(step).get(since).do("i32.sub").set(first);
+      }
+      emit(products, [first]);
     },
   };
 }

@@ -82,17 +82,11 @@ export function encodeLoop(
   const [loads, writes] = [loadsOf(loop), writesOf(loop)];
   const accesses = [...loads, ...writes];
   const dims = positional ? loop.dims : collapse(loop.dims, accesses);
-  if (axes.length > most.axes || steps.length > most.steps || dims.length > most.dims) return undefined;
-  if (axes.length + steps.length > most.arguments || new Set(steps).size < steps.length) return undefined;
+  if (!canEncode({ axes, steps }) || dims.length > most.dims) return undefined;
   if (loads.some((load) => writes.some((write) => mayCollide(load, write, loop.dims)))) return undefined;
 
   const inner = (access: Access): Size => strideAlong(access, dims.at(-1));
   const fourLanes = liesAlong(accesses, dims.at(-1));
-  const encodeSize = (given: Size) => [
-    given.coefficient,
-    given.axes.length,
-    ...given.axes.map((axis) => axes.indexOf(axis)),
-  ];
   const pointers = new Map<string, { readonly index: number; readonly words: readonly number[] }>();
   const pointerOf = (access: Access): number => {
     const sizes = [
@@ -100,7 +94,7 @@ export function encodeLoop(
       ...dims.map((dim) => access.strides[dim.name] ?? none),
       ...steps.map((axis) => access.strides[axis] ?? none),
     ];
-    const words = [baseOf(access.buffer), ...sizes.flatMap(encodeSize)];
+    const words = [baseOf(access.buffer), ...sizes.flatMap((given) => encodeSize(given, axes))];
     const key = words.join();
     const known = pointers.get(key);
     if (known !== undefined) return known.index;
@@ -174,12 +168,22 @@ export function encodeLoop(
     loop.reductions.length,
     fourLanes ? 1 : 0,
     dimOf("batch"),
-    ...dims.flatMap((dim) => encodeSize(dim.size)),
+    ...dims.flatMap((dim) => encodeSize(dim.size, axes)),
     ...[...pointers.values()].flatMap(({ words }) => words),
     ...ops,
     ...stores,
     ...reductions,
   ]);
+}
+
+/** Whether the kernels can be given as many sizes and steps. */
+export function canEncode({ axes, steps }: Pick<LoopSite, "axes" | "steps">): boolean {
+  if (axes.length > most.axes || steps.length > most.steps) return false;
+  return axes.length + steps.length <= most.arguments && new Set(steps).size === steps.length;
+}
+
+export function encodeSize({ coefficient, axes: factors }: Size, axes: readonly Axis[]): readonly number[] {
+  return [coefficient, factors.length, ...factors.map((axis) => axes.indexOf(axis))];
 }
 
 function strideAlong(access: Access, dim: LoopDim | undefined): Size {

@@ -8,8 +8,9 @@ import { type EmitContext, isSegments, pushBuffer, pushSize } from "./address.ts
 import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } from "./assembler.ts";
 import { cutOf, emitLoop, type LoopPart, pushPartStart } from "./emitLoop.ts";
 import { stepsOf } from "./emitScan.ts";
-import { encodeLoop, fewestElements, type NativeLoops } from "./encodeLoop.ts";
-import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp } from "./plan.ts";
+import { encodeLoop, fewestElements, type LoopSite, type NativeLoops } from "./encodeLoop.ts";
+import { encodeSteps, stepsOfKernels } from "./encodeSteps.ts";
+import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp, type Scan } from "./plan.ts";
 
 /** Steps of enclosing scans, at most, of the loops that the kernels run; a scan has up to two, see `stepsOf`. */
 export const deepestNativeLoop = 3;
@@ -77,6 +78,9 @@ export interface Enclosing {
   readonly step: Local;
 }
 
+/** Runs `count` steps of a scan, from those at which its own positions stand. */
+export type StepsCall = (count: Local, own: readonly Local[]) => void;
+
 /** What calling the native kernels needs. */
 export interface NativeSite {
   /** How the kernels run loops; undefined where they do not. */
@@ -84,10 +88,12 @@ export interface NativeSite {
   /** `runLoops` by the number of enclosing scans; empty without native kernels. */
   readonly runLoops: readonly FunctionIndex[];
   readonly runPart: FunctionIndex | undefined;
+  /** `runSteps` by the number of steps, as `runLoops`. */
+  readonly runSteps: readonly FunctionIndex[];
   readonly axes: readonly Axis[];
   readonly arena: number;
   readonly shard: number;
-  /** Programs of the loops that the kernels run: position i is handle i. */
+  /** Programs of loops and steps that the kernels run: position i is handle i. */
   readonly programs: Int32Array[];
 }
 
@@ -98,7 +104,7 @@ export class LoopCalls {
   readonly #site: NativeSite;
   readonly #sorted: boolean;
   readonly #functions = new Map<Command, LoopFunction>();
-  /** Of loops that the kernels run in parts. */
+  /** Of loops that the kernels run in parts, and of scans whose steps they run. */
   readonly #handles = new Map<Command, number>();
 
   constructor(context: EmitContext, shared: SharedLoops, site: NativeSite) {
@@ -108,11 +114,14 @@ export class LoopCalls {
     this.#sorted = context.packed !== undefined;
   }
 
-  /** Writes the functions, those of the bodies of scans too. */
+  /** Writes the functions, those of the bodies of scans too where the kernels do not run their steps. */
   add(commands: readonly Command[], enclosing: readonly Axis[] = []): void {
     for (const command of commands) {
-      if (command.kind === "scan") this.add(command.body, [...enclosing, ...stepsOf(command)]);
-      else if (command.kind === "loop") this.#functions.set(command, this.#functionOf(command, enclosing));
+      if (command.kind === "scan") {
+        const handle = this.#handleOfSteps(command, enclosing);
+        if (handle === undefined) this.add(command.body, [...enclosing, ...stepsOf(command)]);
+        else this.#handles.set(command, handle);
+      } else if (command.kind === "loop") this.#functions.set(command, this.#functionOf(command, enclosing));
     }
   }
 
@@ -156,6 +165,22 @@ export class LoopCalls {
     code.get(first).do("i32.sub");
     this.#pushPlace(code);
     code.call(this.#site.runPart!);
+  }
+
+  /** How the kernels are told to run so many steps of a scan, from these on; undefined where they do not run it. */
+  stepsCall(code: Code, scan: Scan, enclosing: readonly Enclosing[]): StepsCall | undefined {
+    const handle = this.#handles.get(scan);
+    if (handle === undefined) return undefined;
+    return (count, own) => {
+      code
+        .i32(handle)
+        .get(count)
+        .i32(scan.direction === "forward" ? 1 : -1);
+      this.#pushPlace(code);
+      const steps = [...enclosing.map(({ step }) => step), ...own];
+      for (const step of steps) code.get(step);
+      code.call(this.#site.runSteps[steps.length]!);
+    };
   }
 
   /** Calls loops that follow each other: their own functions, or from a size on the kernels, once for as many as they take. */
@@ -223,14 +248,43 @@ export class LoopCalls {
 
   /** The handle of a loop, which is encoded; undefined where it stays with WebAssembly. */
   #handleOf(loop: Loop, steps: readonly Axis[]): number | undefined {
-    const { native, runLoops, arena, shard, axes, programs } = this.#site;
+    const encoded = this.#encoded(loop, steps);
+    return encoded === undefined ? undefined : this.#site.programs.push(encoded) - 1;
+  }
+
+  /** The handle of the steps of a scan, which are encoded: where every loop is machine code, so that short ones gain too. */
+  #handleOfSteps(scan: Scan, enclosing: readonly Axis[]): number | undefined {
+    const { native, programs, runSteps } = this.#site;
+    const commands = stepsOfKernels(scan);
+    const own = stepsOf(scan);
+    const steps = [...enclosing, ...own];
+    if (native !== "compiled" || commands === undefined || steps.length >= runSteps.length) return undefined;
+    const loops = new Map<Loop, Int32Array>();
+    for (const command of commands) {
+      if (command.kind !== "loop") continue;
+      const encoded = this.#encoded(command, steps);
+      if (encoded === undefined) return undefined;
+      loops.set(command, encoded);
+    }
+    const handleOf = (loop: Loop) => programs.push(loops.get(loop)!) - 1;
+    const encoded = encodeSteps(commands, this.#siteOf(steps), own.length, handleOf);
+    return encoded === undefined ? undefined : programs.push(encoded) - 1;
+  }
+
+  /** The program of a loop; undefined where it stays with WebAssembly. */
+  #encoded(loop: Loop, steps: readonly Axis[]): Int32Array | undefined {
+    const { native, runLoops } = this.#site;
     if (native === undefined || steps.length >= runLoops.length) return undefined;
     if (fewestElements([loop], native).length === 0) return undefined;
     if (steps.some((axis) => isSegments(this.#context, axis)) && loop.ops.some(isPosition)) return undefined;
-    const base = (buffer: BufferId) =>
-      ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(this.#context.baseOf(buffer))] as 0 | 1 | 2;
+    return encodeLoop(loop, this.#siteOf(steps));
+  }
+
+  #siteOf(steps: readonly Axis[]): LoopSite {
+    const { arena, shard, axes } = this.#site;
     const { addressOf } = this.#context;
-    const encoded = encodeLoop(loop, { addressOf, baseOf: base, axes, steps, sorted: this.#sorted });
-    return encoded === undefined ? undefined : programs.push(encoded) - 1;
+    const baseOf = (buffer: BufferId) =>
+      ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(this.#context.baseOf(buffer))] as 0 | 1 | 2;
+    return { addressOf, baseOf, axes, steps, sorted: this.#sorted };
   }
 }
