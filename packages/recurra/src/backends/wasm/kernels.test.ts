@@ -69,7 +69,7 @@ const panelSize = (k: number, n: number) => Math.ceil(n / panelWidth) * panelWid
 
 const arithmetics: readonly Arithmetic[] = bestArithmetic() === "relaxed" ? ["plain", "relaxed"] : ["plain"];
 const ms = Array.from({ length: 13 }, (_, i) => i + 1);
-const ns = [...Array.from({ length: 19 }, (_, i) => i + 1), 32, 37];
+const ns = [...Array.from({ length: 19 }, (_, i) => i + 1), 32, 37, 55];
 const blockDepths = [blockDepth, longestDepth, longestDepth + 1, 2 * blockDepth + longestDepth + 1];
 const ks = Array.from({ length: 10 }, (_, i) => i);
 

@@ -34,6 +34,7 @@ const flat: readonly TileShape[] = [
   { rows: 3, panels: 2 },
   { rows: 2, panels: 2 },
   { rows: 1, panels: 4 },
+  { rows: 1, panels: 2 },
 ];
 
 export function addProducts(module: ModuleAssembler, arithmetic: Arithmetic, pack: FunctionIndex): void {
