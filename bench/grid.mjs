@@ -15,6 +15,7 @@ const all = [
 export const points = all.map(([hidden, batch, time]) => ({ hidden, batch, time }));
 const quick = ["32x1x64", "64x32x64", "128x32x64", "256x32x64"];
 
+export const threadCounts = [1, 2];
 export const works = ["train", "forward", "language", "stream"];
 export const cells = Object.keys(blocksOf);
 export const pointName = ({ hidden, batch, time }) => `${hidden}x${batch}x${time}`;
@@ -26,9 +27,11 @@ export const pointName = ({ hidden, batch, time }) => `${hidden}x${batch}x${time
 export function jobsOf(full, chosen = {}) {
   const wanted = (name, value) => chosen[name]?.includes(String(value)) ?? true;
   const grid = ["train", "forward"].flatMap((work) =>
-    points.flatMap((point) => cells.flatMap((cell) => [1, 2].map((threads) => ({ work, cell, ...point, threads })))),
+    points.flatMap((point) =>
+      cells.flatMap((cell) => threadCounts.map((threads) => ({ work, cell, ...point, threads }))),
+    ),
   );
-  const language = [1, 2].map((threads) => ({
+  const language = threadCounts.map((threads) => ({
     work: "language",
     cell: "lstm",
     hidden: 200,

@@ -20,7 +20,7 @@ export async function measureJob(job, subjects, meters, { rounds, budgetMs }) {
     const answer = await subject.ask({ job });
     const problem = answer.refused ?? answer.failed ?? difference(answer.checked, expected);
     if (problem === undefined)
-      ready.push({ subject, about: answer.about, milliseconds: [], rounds: [], peaks: [], turns: 0 });
+      ready.push({ subject, about: answer.about, milliseconds: [], rounds: [], peaks: [], busy: [], turns: 0 });
     else notes.push({ engine: subject.name, ...job, problem: problem.split("\n")[0] });
   }
   for (let round = 0; round < rounds; round++) {
@@ -36,6 +36,7 @@ export async function measureJob(job, subjects, meters, { rounds, budgetMs }) {
         entry.milliseconds.push(...answer.milliseconds);
         entry.rounds[round] = median(answer.milliseconds);
         if (meter !== undefined) entry.peaks[round] = (before + meter()) / 2;
+        entry.busy.push(answer.busy);
         entry.turns++;
       }
     }
@@ -51,7 +52,7 @@ function isSpent({ milliseconds, turns }, budgetMs, round) {
   return (longest > 20 * budgetMs && turns >= 1) || (longest > 5 * budgetMs && turns >= 3);
 }
 
-function rowOf(job, { subject, about, milliseconds, rounds, peaks }) {
+function rowOf(job, { subject, about, milliseconds, rounds, peaks, busy }) {
   const timing = summary(milliseconds);
   const compared = about.unchecked === undefined;
   const rate = (ms) => operationsOf(job) / ms / 1e6;
@@ -65,6 +66,7 @@ function rowOf(job, { subject, about, milliseconds, rounds, peaks }) {
     peaks,
     gflops: compared ? rate(timing.medianMs) : undefined,
     percentOfPeak: compared && peaks.length > 0 ? median(shares) : undefined,
+    processorsBusy: median(busy),
     ...(job.work === "language" ? { tokensPerSecond: ((job.batch * job.time) / timing.medianMs) * 1000 } : {}),
     ...about,
   };

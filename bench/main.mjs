@@ -5,7 +5,7 @@ import { claimsFromRows } from "./claims/fromRows.mjs";
 import { climb } from "./claims/ladder.mjs";
 import { claimNames, measureClaims } from "./claims/list.mjs";
 import { engineNames, engines } from "./engines/list.mjs";
-import { cells, jobsOf, pointName, points, works } from "./grid.mjs";
+import { cells, jobsOf, pointName, points, threadCounts, works } from "./grid.mjs";
 import { measureJob } from "./interleave.mjs";
 import { machine } from "./machine.mjs";
 import { commandLine } from "./options.mjs";
@@ -35,7 +35,7 @@ const chosen = {
   works: only,
   cells: words("cells", cells),
   points: words("points", points.map(pointName)),
-  threads: words("threads", ["1", "2"]),
+  threads: words("threads", threadCounts.map(String)),
 };
 const chosenEngines = words("engines", engineNames);
 const rounds = count("rounds") ?? (full ? 7 : 5);
@@ -96,11 +96,11 @@ async function measureGrid() {
 
 /** An engine that has failed is started anew; one that is missing is named once. */
 async function startOnce(engine, running, notes) {
-  const known = running.get(engine.name);
-  if (running.has(engine.name) && (known === undefined || !known.stopped)) return known;
+  const known = running.get(engine);
+  if (running.has(engine) && (known === undefined || !known.stopped)) return known;
   const subject = engine.missing === undefined ? await startSubject(engine) : undefined;
-  running.set(engine.name, subject);
-  if (subject === undefined) {
+  running.set(engine, subject);
+  if (subject === undefined && !notes.some((note) => note.engine === engine.name && note.cell === undefined)) {
     const problem = engine.missing ?? `does not start: ${engine.command.join(" ")}`;
     notes.push({ engine: engine.name, problem });
     say(`  left out: ${engine.name}, ${problem}`);

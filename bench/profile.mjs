@@ -1,21 +1,23 @@
 /**
  * Where the time of a step goes, on one thread with native kernels: every product by its sizes, fused loops by their numbers in the
  * module, and what is left. In front of it what bounds them: multiply-adds in registers, and reading from caches and memory. The
- * commands of a scan, all of which are one call of the kernels, are called one by one here, which shows where a step is short.
+ * commands of a scan, all of which are one call of the kernels, are called one by one here, which shows where a step is short. Behind it the
+ * same products called again and again, in turns with PyTorch's where there is one: what they can do when nothing comes between.
  *
  *     npm run bench:profile -- --work train --cell lstm --hidden 256 --batch 32 --time 64
  */
 import { createRequire } from "node:module";
 import { cells, operationsOf } from "./grid.mjs";
 import { commandLine } from "./options.mjs";
+import { productTimes } from "./peaks/products.mjs";
 import { replaySteps } from "./replay.mjs";
 import { median } from "./statistics.mjs";
 import { number, printer } from "./table.mjs";
 
 const text = (value) => ({ type: "string", default: value });
-const { word, count, refuse } = commandLine("bench:profile", {
+const { values, word, count, refuse } = commandLine("bench:profile", {
   ...{ work: text("train"), cell: text("lstm") },
-  ...{ hidden: text("256"), batch: text("32"), time: text("64"), steps: text("40") },
+  ...{ hidden: text("256"), batch: text("32"), time: text("64"), steps: text("40"), python: text("/usr/bin/python3") },
 });
 const work = word("work", ["train", "forward", "language"]);
 const cell = word("cell", work === "language" ? ["lstm"] : cells);
@@ -65,6 +67,7 @@ function clocked(bound) {
       (args) => args.slice(5, 8),
       (m, n, k) => ({
         name: `product of ${m} rows with ${k} × ${n}`,
+        product: { kind: "gemm", m, n, k },
         operations: 2 * m * n * k,
         floats: m * k + k * n + m * n,
       }),
@@ -74,6 +77,7 @@ function clocked(bound) {
       (args) => args.slice(6, 9),
       (m, n, rows) => ({
         name: `sum over ${rows} rows to ${m} × ${n}`,
+        product: { kind: "outer", m, n, k: rows },
         operations: 2 * m * n * rows,
         floats: rows * (m + n) + m * n,
       }),
@@ -169,7 +173,49 @@ const table = printer(
   (text) => process.stdout.write(text),
 );
 table.head();
-for (const row of rows.sort((a, b) => b.ms - a.ms).filter(({ ms }) => ms > total / 500)) table.row(row);
+const listed = rows.sort((a, b) => b.ms - a.ms).filter(({ ms }) => ms > total / 500);
+for (const row of listed) table.row(row);
+await besidePeer(listed.filter(({ product }) => product !== undefined));
+process.exit(0);
+
+/** The products of a step by themselves: in the step, alone, and PyTorch's. */
+async function besidePeer(products) {
+  const times = await productTimes(
+    products.map(({ product }) => product),
+    values.python,
+  );
+  if (times === undefined) {
+    console.log(`\nno PyTorch at ${values.python}: its products are left out`);
+    return;
+  }
+  const compared = products.map((row, i) => ({
+    ...row,
+    alone: row.calls * times[i].own,
+    peer: row.calls * times[i].peer,
+  }));
+  const sum = (of) => compared.reduce((all, row) => all + of(row), 0);
+  const all = {
+    name: "all of them",
+    ms: sum(({ ms }) => ms),
+    alone: sum(({ alone }) => alone),
+    peer: sum(({ peer }) => peer),
+  };
+  console.log(
+    "\nThe products of a step, milliseconds: in it, called again and again, and PyTorch's called again and again.\n",
+  );
+  const table = printer(
+    [
+      ["", -44, ({ name }) => name],
+      ["in the step", 11, ({ ms }) => number(ms)],
+      ["alone", 7, ({ alone }) => number(alone)],
+      ["PyTorch", 7, ({ peer }) => number(peer)],
+      ["PyTorch / alone", 15, ({ alone, peer }) => number(peer / alone)],
+    ],
+    (text) => process.stdout.write(text),
+  );
+  table.head();
+  for (const row of [...compared, all]) table.row(row);
+}
 
 /** The bench's own network, on one thread. The library is loaded behind the clocks. */
 async function subject() {

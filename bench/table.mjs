@@ -40,9 +40,16 @@ export const rowColumns = [
   [
     "proof",
     -24,
-    ({ kernels, threadsReady, through, unchecked }) =>
+    ({ kernels, threadsReady, through, unchecked, processorsBusy }) =>
       unchecked ??
-      [kernels, threadsReady && `${threadsReady} ready`, through && `by ${through}`].filter(Boolean).join(", "),
+      [
+        kernels,
+        threadsReady && `${threadsReady} ready`,
+        through && `by ${through}`,
+        processorsBusy && `${processorsBusy.toFixed(2)} busy`,
+      ]
+        .filter(Boolean)
+        .join(", "),
   ],
 ];
 

@@ -1,11 +1,16 @@
 /** Every engine the bench knows: how it is started and which jobs it is asked to do. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { threadCounts } from "../grid.mjs";
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 const every = () => true;
 const isForward = ({ work }) => work === "forward" || work === "stream";
+/** A library of matrix products has threads of its own, whatever the program that calls it is told: as many as are set when it is loaded. */
+export const numericThreads = (threads) =>
+  Object.fromEntries(["OPENBLAS", "OMP", "MKL", "BLIS"].map((library) => [`${library}_NUM_THREADS`, String(threads)]));
+
 /** Engines that need seconds for a step: one layer, small, one thread, and only one point of a quick run. */
 const isSmall =
   (full) =>
@@ -34,12 +39,13 @@ export function engines({ full, python, node = [process.execPath] }) {
       asked: every,
     },
     { name: "recurra-wasm", command: [...node, file("recurra.mjs")], env: { RECURRA_NATIVE: "0" }, asked: every },
-    {
+    ...threadCounts.map((threads) => ({
       name: "pytorch",
       command: [python, file("pytorch.py")],
-      asked: every,
+      env: numericThreads(threads),
+      asked: (job) => job.threads === threads,
       missing: existsSync(python) ? undefined : `no Python at ${python}`,
-    },
+    })),
     peer("onnxruntime", "onnxruntime.mjs", ["onnxruntime-node"], isForward),
     peer("tfjs-wasm", "tfjs-wasm.mjs", ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"], isSmall(full)),
     peer("tfjs-cpu", "tfjs-cpu.mjs", ["@tensorflow/tfjs"], (job) => full && isSmall(full)(job)),
@@ -51,4 +57,4 @@ export function engines({ full, python, node = [process.execPath] }) {
 const isInstalled = (module) => existsSync(file(`../peers/node_modules/${module}/package.json`));
 
 /** All of them, whether they are here or not. */
-export const engineNames = engines({ python: "" }).map(({ name }) => name);
+export const engineNames = [...new Set(engines({ python: "" }).map(({ name }) => name))];

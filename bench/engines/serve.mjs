@@ -2,7 +2,7 @@
  * The engine's side of the conversation with subject.mjs: one JSON request a line on standard input, one answer a line.
  *
  *     {"job": …}                     → {"checked": named numbers, "about": anything} or {"refused": words}
- *     {"budgetMs", "most"}           → {"milliseconds": […]} of the job given last
+ *     {"budgetMs", "most"}           → {"milliseconds": […], "busy": processors in the mean} of the job given last
  */
 import { createInterface } from "node:readline";
 
@@ -18,7 +18,7 @@ export async function serve(hello, prepare) {
     try {
       const request = JSON.parse(line);
       if (request.job === undefined) {
-        say({ milliseconds: await time(work, request) });
+        say(await time(work, request));
         continue;
       }
       work?.dispose?.();
@@ -39,6 +39,7 @@ export async function serve(hello, prepare) {
 async function time({ run, repeats = 1 }, { budgetMs, most }) {
   const milliseconds = [];
   const begin = performance.now();
+  const used = process.cpuUsage();
   await run();
   do {
     const start = performance.now();
@@ -46,5 +47,6 @@ async function time({ run, repeats = 1 }, { budgetMs, most }) {
     if (pending !== undefined) await pending;
     milliseconds.push((performance.now() - start) / repeats);
   } while (milliseconds.length < most && performance.now() - begin < budgetMs);
-  return milliseconds;
+  const { user, system } = process.cpuUsage(used);
+  return { milliseconds, busy: (user + system) / 1000 / (performance.now() - begin) };
 }
