@@ -91,7 +91,8 @@ export function stepsAbove(reach: Float64Array, share: number): number {
 function mends(layer: LayerFlow): string {
   const forget = layer.gates.find(({ name }) => name === "f");
   if (forget !== undefined) {
-    const average = forget.mean.reduce((sum, value) => sum + value, 0) / forget.mean.length;
+    const { mean } = forget;
+    const average = mean.reduce((sum, value) => sum + value, 0) / mean.length;
     return `Its forget gate lets ${(100 * average).toFixed(0)} % through at each step: begin with a larger forget bias or chrono initialisation, or shorten the sequence.`;
   }
   if (layer.gates.length > 0)
@@ -101,7 +102,8 @@ function mends(layer: LayerFlow): string {
 
 function mostSaturated(layer: LayerFlow): string | undefined {
   for (const state of layer.states) {
-    const share = state.saturated.reduce((sum, value) => sum + value, 0) / state.saturated.length;
+    const { saturated } = state;
+    const share = saturated.reduce((sum, value) => sum + value, 0) / saturated.length;
     if (share > 0.9 && state.size.every((size) => size <= 1))
       return `${(100 * share).toFixed(0)} % of state ${state.name} lie beyond ±0.97, where tanh passes hardly any gradient.`;
   }

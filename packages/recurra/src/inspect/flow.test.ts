@@ -84,6 +84,14 @@ describe("inspectGradients", () => {
     expect(layers[0]!.states.map(({ name }) => name)).toEqual(["h", "c"]);
   });
 
+  it("gives plain data, which later looks leave as it is", () => {
+    const { layers } = inspectGradients(modelOf({ cell: gru }), batch(5));
+    const [layer] = layers;
+    for (const part of [...layer!.states, ...layer!.gates])
+      for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(part)))
+        expect({ name, isThere: value !== undefined }).toEqual({ name, isThere: true });
+  });
+
   it("looks at every layer and direction, with unequal lengths too", () => {
     const layers = sequential(
       recurrent({ cell: gru, hiddenSize: 3, depth: 2, direction: "both", output: "last" }),

@@ -20,7 +20,13 @@ export interface InspectOptions {
  * @throws ShapeError when the batch does not fit the network.
  */
 export function inspectGradients(model: Model, batch: Batch, options: InspectOptions = {}): GradientFlow {
-  return new Inspector(model, "parameters too").look(batch, options);
+  const flow = new Inspector(model, "parameters too").look(batch, options);
+  const layers = flow.layers.map(({ states, gates, ...layer }) => ({
+    ...layer,
+    states: states.map((state) => ({ ...state })),
+    gates: gates.map((gate) => ({ ...gate })),
+  }));
+  return { ...flow, layers };
 }
 
 /** Looks at a model again and again, with the weights that it has then. */
@@ -41,7 +47,7 @@ export class Inspector {
     return this.#executable.plan(sizes).memoryBytes;
   }
 
-  /** As `inspectGradients`. */
+  /** As `inspectGradients`. What states and gates do is counted when it is asked for, before the next look. */
   look(batch: Batch, { directions = 4, seed = 1 }: InspectOptions = {}): GradientFlow {
     const [model, executable] = [this.#model, this.#executable];
     const { layers, parameters } = this.#probes;
@@ -119,26 +125,32 @@ function layerFlow(
     steps,
     states: layer.states.map((state) => {
       const { type, lossGradient } = state;
-      const values = read(state.values);
       const perStep = elementCount(type, batch.sizes) / steps;
       const squared = summed(read(lossGradient), type, layer, batch, squares);
       return {
         name: state.name,
         lossGradient: squared.map(Math.sqrt),
         reach: pulled.get(state)!.map((sum) => Math.sqrt(sum / (directions * perStep))),
-        size: average(values, type, squares).map(Math.sqrt),
-        saturated: average(values, type, outside(-0.97, 0.97)),
+        get size() {
+          return average(read(state.values), type, squares).map(Math.sqrt);
+        },
+        get saturated() {
+          return average(read(state.values), type, outside(-0.97, 0.97));
+        },
       };
     }),
-    gates: layer.gates.map(({ name, values: output, type }) => {
-      const values = read(output);
-      return {
-        name,
-        mean: average(values, type, numbers),
-        closed: average(values, type, outside(0.05, Number.POSITIVE_INFINITY)),
-        open: average(values, type, outside(Number.NEGATIVE_INFINITY, 0.95)),
-      };
-    }),
+    gates: layer.gates.map(({ name, values, type }) => ({
+      name,
+      get mean() {
+        return average(read(values), type, numbers);
+      },
+      get closed() {
+        return average(read(values), type, outside(0.05, Number.POSITIVE_INFINITY));
+      },
+      get open() {
+        return average(read(values), type, outside(Number.NEGATIVE_INFINITY, 0.95));
+      },
+    })),
   };
 }
 
