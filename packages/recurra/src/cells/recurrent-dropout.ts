@@ -29,7 +29,7 @@ export function recurrentDropout(cell: Cell, rate: number, name = `${cell.name}-
     ...cell,
     name,
     bind(scope, sizes, initialize) {
-      if (!scope.training || rate === 0) return cell.bind(scope, sizes, initialize);
+      if (rate === 0 || !scope.training) return cell.bind(scope, sizes, initialize);
       const stream = scope.nextStream();
       let products = 0;
       const masked = (vector: Tensor) => {

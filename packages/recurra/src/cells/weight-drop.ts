@@ -27,7 +27,7 @@ export function weightDrop(cell: Cell, rate: number, name = `${cell.name}-weight
     name,
     bind(scope, sizes, initialize) {
       const dropping = scope.reading((weight, parameter) => {
-        if (!scope.training || rate === 0 || !parameter.startsWith("R.")) return weight;
+        if (rate === 0 || !parameter.startsWith("R.") || !scope.training) return weight;
         const dropped = less(random(scope.seed, scope.nextStream(), weight.type), rate);
         return named(`${parameter.replace(".", "°_")}`, select(dropped, 0, mul(weight, 1 / (1 - rate))));
       });

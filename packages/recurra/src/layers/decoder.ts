@@ -77,7 +77,7 @@ export function decoder(options: DecoderOptions): Decoder {
     name: `${cell.name} decoder`,
     teach(targets, encoded, scope, sampling = 0) {
       const { embed, follow, feedBack } = bind(encoded, scope);
-      if (scope.training && sampling !== 0) {
+      if (sampling !== 0 && scope.training) {
         const stream = scope.nextStream();
         return feedBack({
           ...{ first: start, features: 1, sequences: { targets }, enter: embed },

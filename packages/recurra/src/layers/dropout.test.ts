@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { backends, programOf, reference, scopeIn } from "../../../../test/support/programs.ts";
 import { scan } from "../trace/scan.ts";
-import { sequenceType } from "../trace/tensor.ts";
+import { sequenceType, Trace } from "../trace/tensor.ts";
 import { dropout, variationalDropout } from "./dropout.ts";
 import type { Layer } from "./layer.ts";
 
@@ -47,3 +47,14 @@ describe.each(["step", "sequence"] as const)("over a %s", (where) => {
     expect(alike(y)).toBe(1);
   });
 });
+
+it.each([0, 0.5])(
+  "dropout of rate %d asks whether it is trained only where it drops: without, one trace does for all",
+  (rate) => {
+    const trace = new Trace();
+    const scope = scopeIn(trace);
+    const x = trace.input("x", sequenceType(features));
+    expect(dropout(rate).apply(x, scope)).toBe(x);
+    expect(scope.readsTraining).toBe(rate > 0);
+  },
+);

@@ -52,7 +52,7 @@ function masked(name: string, rate: number, maskOf: Mask): Layer {
   return {
     name,
     apply(x, scope) {
-      if (!scope.training || rate === 0) return x;
+      if (rate === 0 || !scope.training) return x;
       const { seed, type } = maskOf(x, scope.seed);
       const dropped = less(random(seed, scope.nextStream(), type), rate);
       return select(dropped, 0, mul(x, 1 / (1 - rate)));

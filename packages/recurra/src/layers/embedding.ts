@@ -41,7 +41,7 @@ export function embedding({
     name: "embedding",
     apply(tokens, scope) {
       const rows = scope.made("embedding", gather(tableIn(scope), tokens));
-      if (!scope.training || dropout === 0) return rows;
+      if (dropout === 0 || !scope.training) return rows;
       return mul(rows, gather(dropoutMask(scope, dropout, { axes: [], shape: [vocabSize, 1] }), tokens));
     },
     logits: (h, scope) => add(matmul(tableIn(scope), h), scope.param("b", [vocabSize], "zeros")),

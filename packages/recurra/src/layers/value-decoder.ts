@@ -78,7 +78,7 @@ export function valueDecoder(options: ValueDecoderOptions): ValueDecoder {
     teach(targets, encoded, scope, sampling = 0) {
       const { before } = encoded;
       const { enter, known, follow, feedBack: feed } = bind(encoded, scope);
-      if (scope.training && sampling !== 0) {
+      if (sampling !== 0 && scope.training) {
         const stream = scope.nextStream();
         return feed({
           ...{ first: before ?? 0, features: size, sequences: { targets, ...known } },
