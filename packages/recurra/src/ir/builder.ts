@@ -127,13 +127,15 @@ export type MapId = (id: NodeId) => NodeId;
 
 /**
  * Rebuilds what `roots` need of `graph` into `builder`, letting `rewrite` replace nodes. Nodes keep their order, except that
- * a rewrite may ask for a later node early. Returns the map from old ids to new.
+ * a rewrite may ask for a later node early. Of those for which `isReplaced` says so, `rewrite` needs no operand.
+ * Returns the map from old ids to new.
  */
 export function rebuild(
   graph: Graph,
   builder: GraphBuilder,
   roots: Iterable<NodeId>,
   rewrite: (node: Node, id: NodeId, map: MapId) => NodeId | undefined,
+  isReplaced?: (id: NodeId) => boolean,
 ): MapId {
   const moved = new Array<NodeId | undefined>(graph.nodes.length);
   let sameTypes = true;
@@ -159,7 +161,7 @@ export function rebuild(
     moved[id] = made;
     return made;
   };
-  const needed = marks(graph, roots);
+  const needed = marks(graph, roots, isReplaced);
   for (let id = 0; id < needed.length; id++) if (needed[id] === 1) map(id as NodeId); // The position in the list is the id.
   return map;
 }
@@ -173,11 +175,15 @@ export function reachable(graph: Pick<Graph, "nodes">, roots: Iterable<NodeId>):
 }
 
 /** 1 for each of these nodes. Operands stand before what reads them, so one walk from the end finds all. */
-function marks({ nodes }: Pick<Graph, "nodes">, roots: Iterable<NodeId>): Uint8Array {
+function marks(
+  { nodes }: Pick<Graph, "nodes">,
+  roots: Iterable<NodeId>,
+  isReplaced?: (id: NodeId) => boolean,
+): Uint8Array {
   const marked = new Uint8Array(nodes.length);
   for (const root of roots) marked[root] = 1;
   for (let id = nodes.length - 1; id >= 0; id--) {
-    if (marked[id] === 0) continue;
+    if (marked[id] === 0 || isReplaced?.(id as NodeId) === true) continue; // The position in the list is the id.
     const read = operands(nodes[id]!);
     for (let i = 0; i < read.length; i++) marked[read[i]!] = 1;
   }

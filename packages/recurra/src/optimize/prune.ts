@@ -3,7 +3,20 @@ import { reachable } from "../ir/builder.ts";
 import type { Graph, Node, NodeId, ScanNode } from "../ir/nodes.ts";
 import { type Pass, type Rewrite, rewriteBody, rewriteProgram, rewriteScansIn } from "./rewrite.ts";
 
-export const prune: Pass = (program) => rewriteProgram(program, pruneFrom);
+export const prune: Pass = (program) =>
+  isPruned(program.graph, [...Object.values(program.outputs), ...Object.values(program.updates)])
+    ? program
+    : rewriteProgram(program, pruneFrom);
+
+function isPruned(graph: Graph, roots: readonly NodeId[]): boolean {
+  const used = reachable(graph, roots);
+  if (used.size < graph.nodes.length) return false;
+  return graph.nodes.every((node, id) => {
+    if (node.kind !== "scan") return true;
+    if (!isPruned(node.body.graph, [...node.body.next, ...node.body.outputs])) return false;
+    return shrink(node, keptOf(node, picksOf(graph, used, id as NodeId))) === node; // The position in the list is the id.
+  });
+}
 
 interface Kept {
   readonly states: readonly number[];

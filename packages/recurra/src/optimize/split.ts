@@ -37,18 +37,12 @@ export function splitBatch(program: Program): SplitProgram | undefined {
   const isRow = (id: NodeId) => graph.types[id]!.axes.includes(batch);
   const rowOutputs = Object.entries(program.outputs).filter(([, id]) => isRow(id));
   const wholeOutputs = Object.entries(program.outputs).filter(([, id]) => !isRow(id));
-  const rows = extract(
-    graph,
-    [...rowOutputs, ...partials.map((id, i) => [partialName(i), id] as const)],
-    () => undefined,
-  );
+  const rows = extract(graph, [...rowOutputs, ...partials.map((id, i) => [partialName(i), id] as const)]);
   if (wholeOutputs.length === 0 && Object.keys(program.updates).length === 0) return { rows, whole: undefined };
-  const indices = new Map(partials.map((id, i) => [id, i]));
-  const replace = (id: NodeId): Node | undefined => {
-    const index = indices.get(id);
-    return index === undefined ? undefined : { kind: "input", name: partialName(index), type: graph.types[id]! };
-  };
-  const whole = extract(graph, wholeOutputs, replace, Object.entries(program.updates));
+  const leaves = new Map(
+    partials.map((id, i) => [id, { kind: "input", name: partialName(i), type: graph.types[id]! } as const]),
+  );
+  const whole = extract(graph, wholeOutputs, leaves, Object.entries(program.updates));
   return { rows, whole };
 }
 
@@ -167,24 +161,25 @@ function frontier(graph: Graph, kinds: readonly Kind[], roots: readonly NodeId[]
   return [...found].sort((a, b) => a - b);
 }
 
+/** What these outputs and updates need, in its order, with some nodes replaced by leaves. */
 function extract(
   graph: Graph,
   outputs: readonly (readonly [string, NodeId])[],
-  replace: (id: NodeId) => Node | undefined,
+  leaves: ReadonlyMap<NodeId, Node> = new Map(),
   updates: readonly (readonly [string, NodeId])[] = [],
 ): Program {
   const builder = new GraphBuilder();
-  const map = rebuild(graph, builder, [], (_node, id) => {
-    const leaf = replace(id);
-    return leaf === undefined ? undefined : builder.add(leaf);
-  });
-  // In their order, without what is only behind a replaced node.
-  const needed = new Set([...outputs, ...updates].map(([, id]) => id));
-  // What is added while the set is walked is walked too.
-  for (const id of needed) if (replace(id) === undefined) for (const x of operands(graph.nodes[id]!)) needed.add(x);
-  for (const id of [...needed].sort((a, b) => a - b)) map(id);
+  const map = rebuild(
+    graph,
+    builder,
+    [...outputs, ...updates].map(([, id]) => id),
+    (_node, id) => {
+      const leaf = leaves.get(id);
+      return leaf === undefined ? undefined : builder.add(leaf);
+    },
+    (id) => leaves.has(id),
+  );
   const moved = (list: readonly (readonly [string, NodeId])[]) =>
     Object.fromEntries(list.map(([name, id]) => [name, map(id)]));
-  const named = { outputs: moved(outputs), updates: moved(updates) };
-  return { graph: builder.finish(), ...named };
+  return { graph: builder.finish(), outputs: moved(outputs), updates: moved(updates) };
 }

@@ -4,10 +4,9 @@
  */
 
 import { product } from "../base/shapes.ts";
-import type { GraphBuilder } from "../ir/builder.ts";
-import { type Graph, mapOperands, type Node, type NodeId, type NodeOf, type Program } from "../ir/nodes.ts";
+import { GraphBuilder, rebuild } from "../ir/builder.ts";
+import type { Graph, Node, NodeId, NodeOf, Program } from "../ir/nodes.ts";
 import { prune } from "./prune.ts";
-import { rewriteProgram } from "./rewrite.ts";
 
 export interface Together {
   /** Of the parameter. */
@@ -57,28 +56,43 @@ function paramName(node: Node): string | undefined {
 }
 
 /** The program with every weight, and every stack of weights that lie so, as a view of the one parameter. */
-export function weightsTogether(program: Program, together: Together): Program {
-  const viewed = rewriteProgram(program, (graph) => (node, _id, { builder, map }) => {
-    // A body has no parameters but those it captures.
-    if (node.kind === "scan") return builder.add(mapOperands(node, map));
+export function weightsTogether({ graph, outputs, updates }: Program, together: Together): Program {
+  const builder = new GraphBuilder();
+  const views = new Map<NodeId, { readonly offset: number; readonly shape: readonly number[] }>();
+  graph.nodes.forEach((node, id) => {
     const names = node.kind === "concat" ? namesOf(graph, node) : node.kind === "param" ? [node.name] : undefined;
-    const places = names?.map((name) => together.places.get(name));
-    let end = places?.[0]?.offset;
-    for (const place of places ?? []) {
-      if (place === undefined || place.offset !== end) return undefined;
-      end += product(place.shape);
-    }
-    if (places === undefined || end === undefined) return undefined;
-    const rows = places.reduce((sum, place) => sum + place!.shape[0]!, 0);
-    const shape = [rows, ...places[0]!.shape.slice(1)];
-    return viewOf(
-      builder,
-      builder.add({ kind: "param", name: together.name, shape: together.shape }),
-      places[0]!.offset,
-      shape,
-    );
+    const run = names === undefined ? undefined : runOf(names, together);
+    if (run !== undefined) views.set(id as NodeId, run); // The position in the list is the id.
   });
-  return prune(viewed);
+  const map = rebuild(
+    graph,
+    builder,
+    [...Object.values(outputs), ...Object.values(updates)],
+    (_node, id) => {
+      const view = views.get(id);
+      if (view === undefined) return undefined;
+      const whole = builder.add({ kind: "param", name: together.name, shape: together.shape });
+      return viewOf(builder, whole, view.offset, view.shape);
+    },
+    (id) => views.has(id),
+  );
+  const moved = (names: Readonly<Record<string, NodeId>>) =>
+    Object.fromEntries(Object.entries(names).map(([name, id]) => [name, map(id)]));
+  return prune({ graph: builder.finish(), outputs: moved(outputs), updates: moved(updates) });
+}
+
+/** Where these weights lie one behind the other; undefined where they do not. */
+function runOf(names: readonly string[], { places }: Together) {
+  const own = names.map((name) => places.get(name));
+  const offset = own[0]?.offset;
+  let end = offset;
+  let rows = 0;
+  for (const place of own) {
+    if (place === undefined || end === undefined || place.offset !== end) return undefined;
+    end += product(place.shape);
+    rows += place.shape[0]!;
+  }
+  return offset === undefined ? undefined : { offset, shape: [rows, ...own[0]!.shape.slice(1)] };
 }
 
 /** Numbers of a value of all weights, from `offset` on, in a shape of their own. */
