@@ -19,7 +19,7 @@ const mostSized = 64;
 /** What the programs of an executable share. */
 export interface Surroundings {
   readonly memory: WebAssembly.Memory;
-  readonly kernels: WebAssembly.Module;
+  readonly kernels: () => WebAssembly.Module;
   readonly native: NativeKernels | undefined;
   readonly pool: ThreadPool | undefined;
   readonly ground: Ground;
@@ -159,7 +159,7 @@ export class CompiledProgram {
     if (this.#registered === undefined) {
       this.#registered = pool.register({
         module: this.#module!,
-        kernels: this.#around.kernels,
+        kernels: this.#around.kernels(),
         memory: this.#around.memory,
         programs: this.placed.emitted.flatMap(exportsOf),
         native: this.#around.native?.path(),
@@ -223,7 +223,7 @@ export class CompiledProgram {
     this.#loops = loops;
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);
-    const imports = this.#bound === undefined ? {} : nativeImports(this.#bound, loops);
+    const imports = this.#bound === undefined ? undefined : nativeImports(this.#bound, loops);
     this.#instance = instantiate(this.#module, memory, kernels, imports);
   }
 

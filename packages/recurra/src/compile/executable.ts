@@ -133,9 +133,12 @@ export class Executable {
     // Which arithmetic the engine has is asked for where it counts.
     const arithmetic = strict ? "plain" : kernelsInC === undefined ? bestArithmetic() : undefined;
     this.#kernelSet = arithmetic ?? `native ${kernelsInC!.instructionSet}`;
+    const ownKernels = () => kernels(arithmetic, shared);
+    // An engine that does not take them is refused at once.
+    if (kernelsInC === undefined) ownKernels();
     const surroundings = {
       memory: this.#memory,
-      kernels: kernels(arithmetic, shared),
+      kernels: ownKernels,
       native: kernelsInC,
       pool: this.#pool,
       ground: { params, paramEnd: end, threads: this.#pool?.size ?? 1 },

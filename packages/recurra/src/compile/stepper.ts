@@ -47,9 +47,8 @@ export class Stepper {
     const native = strict ? undefined : nativeKernels();
     const arithmetic = strict ? "plain" : native === undefined ? bestArithmetic() : undefined;
     const { bytes, loops } = emitModule(emitted, axes, { nativeLoops: native?.loops });
-    const imports = native === undefined ? {} : nativeImports(native.bind(memory), loops);
-    const own = kernels(arithmetic, false);
-    const { programs } = instantiate(new WebAssembly.Module(bytes), memory, own, imports);
+    const imports = native === undefined ? undefined : nativeImports(native.bind(memory), loops);
+    const { programs } = instantiate(new WebAssembly.Module(bytes), memory, () => kernels(arithmetic, false), imports);
     const run = (name: string) =>
       // Bound once: a spread would make an array in every step.
       programs.get(name)!.bind(undefined, ...axes.map((axis) => sizeOf(axis, sizes)), 0, 0, 0) as () => void;

@@ -7,7 +7,7 @@ import { extentOf, type Room, readTensor, stagingBytes, writeTensor } from "./te
 
 const memory = createMemory(65536, false);
 const empty = new WebAssembly.Module(new ModuleAssembler().finish());
-const { turn } = instantiate(empty, memory, kernels("plain", false));
+const { turn } = instantiate(empty, memory, () => kernels("plain", false));
 const address = 4096;
 
 const bound = nativeKernels()?.bind(memory);

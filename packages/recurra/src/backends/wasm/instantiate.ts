@@ -85,20 +85,22 @@ export interface Instantiated {
   readonly turn: Exported;
 }
 
-/** `native` takes the place of WebAssembly kernels of the same names. */
+/** `native`: what a module imports of the kernels, where they are not WebAssembly: that is then compiled when it is first called. */
 export function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
-  kernelModule: WebAssembly.Module,
-  native: WebAssembly.ModuleImports = {},
+  kernelModule: () => WebAssembly.Module,
+  native?: WebAssembly.ModuleImports,
 ): Instantiated {
-  const kernelInstance = new WebAssembly.Instance(kernelModule, { env: { memory } });
-  const instance = new WebAssembly.Instance(module, {
-    env: { memory },
-    kernels: { ...kernelInstance.exports, ...native },
-  });
-  // The modules export functions of numbers and nothing else.
+  let own: Record<string, Exported> | undefined;
+  const kernelExports = () => {
+    // The modules export functions of numbers and nothing else.
+    own ??= new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports as Record<string, Exported>;
+    return own;
+  };
+  const instance = new WebAssembly.Instance(module, { env: { memory }, kernels: native ?? kernelExports() });
   const programs = new Map(Object.entries(instance.exports) as [string, Exported][]);
-  const { sumShards, turn } = kernelInstance.exports as Record<string, Exported>;
-  return { programs, sumShards: sumShards!, turn: turn! };
+  const late = (name: "sumShards" | "turn"): Exported =>
+    native === undefined ? kernelExports()[name]! : (...numbers) => kernelExports()[name]!(...numbers);
+  return { programs, sumShards: late("sumShards"), turn: late("turn") };
 }
