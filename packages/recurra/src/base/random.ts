@@ -18,7 +18,8 @@ export function createRandom(seed: number): Random {
 /** xoshiro128** (Blackman and Vigna 2018), its state filled by splitmix32 from the seed. */
 class Xoshiro implements Random {
   readonly #seed: number;
-  readonly #state = new Uint32Array(4);
+  /** Signed, because an engine makes an object of a number of 32 bits without a sign. */
+  readonly #state = new Int32Array(4);
   /** Normal numbers come in pairs. */
   #spare: number | undefined;
 

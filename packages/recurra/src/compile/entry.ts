@@ -123,12 +123,15 @@ function largestWeight(commands: readonly Command[]): number {
 /** Axes of everything in a program, bodies of scans aside. */
 export function axesOf({ graph }: Program): readonly Axis[] {
   const axes = new Set<Axis>();
-  for (const node of graph.nodes) {
+  graph.nodes.forEach((node) => {
     if (node.kind === "scan") axes.add(node.axis);
     if (node.kind === "scan" && node.cuts !== undefined) axes.add(segmentLength(node.cuts));
-  }
+  });
   // Operands are nodes too.
-  for (const type of graph.types) for (const axis of type.axes) axes.add(axis);
+  const add = (axis: Axis) => void axes.add(axis);
+  graph.types.forEach((type) => {
+    type.axes.forEach(add);
+  });
   return orderAxes(axes);
 }
 
@@ -142,10 +145,10 @@ export function paramsOf(programs: readonly Program[]): Map<string, readonly num
   const params = new Map<string, readonly number[]>();
   for (const { graph, outputs, updates } of programs) {
     const read = reachable(graph, [...Object.values(outputs), ...Object.values(updates)]);
-    for (const [id, node] of graph.nodes.entries()) {
-      if (node.kind !== "param") continue;
+    graph.nodes.forEach((node, id) => {
+      if (node.kind !== "param") return;
       if (read.has(id as NodeId) || updates[node.name] !== undefined) params.set(node.name, node.shape); // The position in the list is the id.
-    }
+    });
   }
   return params;
 }

@@ -83,7 +83,7 @@ function dependenceOf(node: Node, known: readonly Dependence[]): Dependence {
 /** Nodes read by something that stays in the loop: moving their own operands too is then needless. */
 function usersOf(scan: ScanNode): ReadonlySet<NodeId> {
   const used = new Set<NodeId>([...scan.body.next, ...scan.body.outputs]);
-  for (const node of scan.body.graph.nodes) for (const operand of operands(node)) used.add(operand);
+  for (const node of scan.body.graph.nodes) operands(node).forEach((operand) => void used.add(operand));
   return used;
 }
 

@@ -23,7 +23,7 @@ interface Kept {
   readonly outputs: readonly number[];
 }
 
-function pruneFrom(graph: Graph, roots: ReadonlySet<NodeId>): Rewrite {
+function pruneFrom(graph: Graph, roots: readonly NodeId[]): Rewrite {
   const used = reachable(graph, roots);
   const kept = new Map<NodeId, Kept>();
   graph.nodes.forEach((node, position) => {

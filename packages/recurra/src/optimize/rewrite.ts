@@ -17,14 +17,13 @@ export type Pass = (program: Program) => Program;
 export interface Site {
   readonly graph: Graph;
   readonly builder: GraphBuilder;
-  readonly roots: ReadonlySet<NodeId>;
   readonly map: MapId;
 }
 
 /** Returns the replacement of a node in `site.builder`, or undefined to keep it. A kept scan has its body rebuilt likewise. */
 export type Rewrite = (node: Node, id: NodeId, site: Site) => NodeId | undefined;
 /** Called once per graph, so that a pass can look at it as a whole before its nodes are rewritten. */
-export type RewriteFor = (graph: Graph, roots: ReadonlySet<NodeId>) => Rewrite;
+export type RewriteFor = (graph: Graph, roots: readonly NodeId[]) => Rewrite;
 
 export function rewriteProgram(program: Program, rewriteFor: RewriteFor): Program {
   const roots = [...Object.values(program.outputs), ...Object.values(program.updates)];
@@ -53,10 +52,10 @@ export function rewriteScansIn(scan: ScanNode, site: Site, rewriteFor: RewriteFo
 
 function rewriteGraph(graph: Graph, roots: readonly NodeId[], rewriteFor: RewriteFor): { graph: Graph; map: MapId } {
   const builder = new GraphBuilder();
-  const rootSet = new Set(roots);
-  const rewrite = rewriteFor(graph, rootSet);
+  const rewrite = rewriteFor(graph, roots);
+  let site: Site | undefined;
   const map = rebuild(graph, builder, roots, (node, id, mapId) => {
-    const site: Site = { graph, builder, roots: rootSet, map: mapId };
+    site ??= { graph, builder, map: mapId };
     const replaced = rewrite(node, id, site);
     if (replaced !== undefined || node.kind !== "scan") return replaced;
     return builder.add(rewriteScan(node, site, rewriteFor));

@@ -55,7 +55,8 @@ type Kind = "fixed" | "row" | "summed";
 
 function classify(graph: Graph): Kind[] | undefined {
   const kinds: Kind[] = [];
-  for (const [id, node] of graph.nodes.entries()) {
+  for (let id = 0; id < graph.nodes.length; id++) {
+    const node = graph.nodes[id]!;
     const hasBatch = node.kind === "scan" ? scanHasBatch(node, graph) : graph.types[id]!.axes.includes(batch);
     const from = operands(node).map((operand) => kinds[operand]!);
     if (hasBatch) {

@@ -98,8 +98,10 @@ export class Code {
     for (let i = 0; i < names.length; i++) {
       const code = op[names[i]!];
       if (code < 0x100) this.bytes.push(code);
-      else if ((code & simd) !== 0) pushUnsigned(this.bytes, code & ~simd, 0xfd);
-      else pushUnsigned(this.bytes, code & ~numeric, 0xfc);
+      else {
+        this.bytes.push((code & simd) !== 0 ? 0xfd : 0xfc);
+        pushUnsigned(this.bytes, code & 0xffff);
+      }
     }
     return this;
   }
@@ -134,8 +136,12 @@ export class Code {
     return this;
   }
   f32x4(value: number): this {
-    this.bytes.push(0xfd, 12);
-    for (let lane = 0; lane < 4; lane++) pushFloat(this.bytes, value);
+    float[0] = value;
+    const a = bytesOfFloat[0]!;
+    const b = bytesOfFloat[1]!;
+    const c = bytesOfFloat[2]!;
+    const d = bytesOfFloat[3]!;
+    this.bytes.push(0xfd, 12, a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d);
     return this;
   }
   i32x4(a: number, b: number, c: number, d: number): this {
@@ -344,14 +350,13 @@ function unsigned(value: number): number[] {
   return bytes;
 }
 
-function pushUnsigned(bytes: number[], value: number, prefix?: number): void {
-  if (prefix !== undefined) bytes.push(prefix);
+function pushUnsigned(bytes: number[], value: number): void {
   let rest = value >>> 0;
-  do {
-    const low = rest & 0x7f;
+  while (rest > 0x7f) {
+    bytes.push((rest & 0x7f) | 0x80);
     rest >>>= 7;
-    bytes.push(rest === 0 ? low : low | 0x80);
-  } while (rest !== 0);
+  }
+  bytes.push(rest);
 }
 
 function pushSigned(bytes: number[], value: number): void {

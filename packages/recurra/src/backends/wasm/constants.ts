@@ -19,7 +19,6 @@ export function separateConstants(
   changing: ReadonlySet<string>,
   sizes: "fixed" | "open" = "fixed",
 ): Constants {
-  const touched = new Map(plan.commands.map((command) => [command, touchedBy(command)]));
   const varies = new Set<BufferId>([
     ...Object.values(plan.inputs),
     ...Object.entries(plan.params).flatMap(([name, buffer]) => (changing.has(name) ? [buffer] : [])),
@@ -27,19 +26,21 @@ export function separateConstants(
   ]);
   // What a varying command writes varies, and so does all that reads or writes a varying buffer.
   const always = new Set<Command>(sizes === "open" ? plan.commands.filter(hasRunTimeSize) : []);
-  for (const command of always) for (const buffer of touched.get(command)!.writes) varies.add(buffer);
+  const isVarying = (buffer: BufferId) => varies.has(buffer);
+  for (const command of always) for (const buffer of touchedBy(command).writes) varies.add(buffer);
   for (let before = -1; before !== always.size; ) {
     before = always.size;
-    for (const [command, { reads, writes }] of touched) {
-      if (always.has(command) || ![...reads, ...writes].some((buffer) => varies.has(buffer))) continue;
+    for (const command of plan.commands) {
+      const { reads, writes } = touchedBy(command);
+      if (always.has(command) || !(reads.some(isVarying) || writes.some(isVarying))) continue;
       always.add(command);
       for (const buffer of writes) varies.add(buffer);
     }
   }
   const once = plan.commands.filter((command) => !always.has(command));
-  const read = new Set([...always].flatMap((command) => touched.get(command)!.reads));
+  const read = new Set([...always].flatMap((command) => touchedBy(command).reads));
   const outputs = new Set(Object.values(plan.outputs));
-  const written = once.flatMap((command) => touched.get(command)!.writes);
+  const written = once.flatMap((command) => touchedBy(command).writes);
   return {
     once,
     always: plan.commands.filter((command) => always.has(command)),
@@ -76,12 +77,23 @@ export interface Touched {
   readonly writes: readonly BufferId[];
 }
 
-/** The buffers that a command reads and writes, those of a scan with all that it runs. */
+const touched = new WeakMap<Command, Touched>();
+
+/** The buffers that a command reads and writes, those of a scan with all that it runs. Worked out once for each command. */
 export function touchedBy(command: Command): Touched {
-  const of = (...accesses: readonly Access[]) => accesses.map(({ buffer }) => buffer);
+  let found = touched.get(command);
+  if (found === undefined) {
+    found = findTouched(command);
+    touched.set(command, found);
+  }
+  return found;
+}
+
+function findTouched(command: Command): Touched {
+  const of = (...accesses: readonly Access[]) => buffersOf(accesses);
   switch (command.kind) {
     case "loop":
-      return { reads: of(...loadsOf(command)), writes: of(...writesOf(command)) };
+      return { reads: buffersOf(loadsOf(command)), writes: buffersOf(writesOf(command)) };
     case "pack":
       return { reads: of(command.source), writes: [command.target] };
     case "gemm":
@@ -97,4 +109,8 @@ export function touchedBy(command: Command): Touched {
       return { reads: inside.flatMap(({ reads }) => reads), writes: inside.flatMap(({ writes }) => writes) };
     }
   }
+}
+
+function buffersOf(accesses: readonly Access[]): readonly BufferId[] {
+  return accesses.map(({ buffer }) => buffer);
 }

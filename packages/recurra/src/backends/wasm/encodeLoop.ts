@@ -17,6 +17,7 @@ import {
   type LoopDim,
   type LoopOp,
   loadsOf,
+  type Ref,
   type Size,
   size,
   times,
@@ -85,44 +86,49 @@ export function encodeLoop(
   if (!canEncode({ axes, steps }) || dims.length > most.dims) return undefined;
   if (loads.some((load) => writes.some((write) => mayCollide(load, write, loop.dims)))) return undefined;
 
-  const inner = (access: Access): Size => strideAlong(access, dims.at(-1));
-  const fourLanes = liesAlong(accesses, dims.at(-1));
-  const pointers = new Map<string, { readonly index: number; readonly words: readonly number[] }>();
+  const inner = dims.at(-1);
+  const fourLanes = liesAlong(accesses, inner);
+  /** By their words. */
+  const pointers = new Map<string, number>();
+  const pointerWords: number[] = [];
   const pointerOf = (access: Access): number => {
-    const sizes = [
-      access.start,
-      ...dims.map((dim) => access.strides[dim.name] ?? none),
-      ...steps.map((axis) => access.strides[axis] ?? none),
-    ];
-    const words = [baseOf(access.buffer), ...sizes.flatMap((given) => encodeSize(given, axes))];
+    const words: number[] = [baseOf(access.buffer)];
+    pushSize(words, access.start, axes);
+    for (const { name } of dims) pushSize(words, access.strides[name] ?? none, axes);
+    for (const axis of steps) pushSize(words, access.strides[axis] ?? none, axes);
     const key = words.join();
     const known = pointers.get(key);
-    if (known !== undefined) return known.index;
-    pointers.set(key, { index: pointers.size, words });
+    if (known !== undefined) return known;
+    pointerWords.push(...words);
+    pointers.set(key, pointers.size);
     return pointers.size - 1;
   };
   const address = (access: Access) => addressOf(access.buffer) + access.offset * 4;
   const overwritten = new Set(writes.map(({ buffer }) => buffer));
   const loaded = new Set(loads.map(({ buffer }) => buffer));
-  const written = new Set([...loop.stores, ...loop.reductions].map(({ value }) => value));
+  const written = new Set<Ref>();
+  for (const { value } of loop.stores) written.add(value);
+  for (const { value } of loop.reductions) written.add(value);
 
   const dimOf = (dim: Dim) => dims.findIndex(({ name }) => name === dim);
-  const encodeOp = (op: LoopOp, ref: number): number[] => {
+  const ops: number[] = [];
+  const pushOp = (op: LoopOp, ref: Ref) => {
     switch (op.kind) {
-      case "load":
+      case "load": {
         // A value that is written as it is must not change before: stores come one after the other.
-        return [
-          0,
-          pointerOf(op.access),
-          address(op.access),
-          written.has(ref) && overwritten.has(op.access.buffer) ? 1 : 0,
-        ];
+        const mustKeep = written.has(ref) && overwritten.has(op.access.buffer);
+        ops.push(0, pointerOf(op.access), address(op.access), mustKeep ? 1 : 0);
+        break;
+      }
       case "literal":
-        return [1, new Int32Array(Float32Array.of(op.value).buffer)[0]!];
+        ops.push(1, new Int32Array(Float32Array.of(op.value).buffer)[0]!);
+        break;
       case "position":
-        return [2, dimOf(op.dim)];
+        ops.push(2, dimOf(op.dim));
+        break;
       case "step":
-        return [3, steps.indexOf(op.axis)];
+        ops.push(3, steps.indexOf(op.axis));
+        break;
       case "random": {
         // The order of emitLoop: axes of the value and of enclosing scans, then features.
         const own = op.dims.filter((dim) => !dim.startsWith("#"));
@@ -131,32 +137,29 @@ export function encodeLoop(
         const positions = [...orderAxes([...own, ...enclosing]), ...features].map((dim) =>
           steps.includes(dim) && !own.includes(dim) ? -2 - steps.indexOf(dim) : dimOf(dim),
         );
-        return [4, op.seed, op.stream, positions.length, ...positions];
+        ops.push(4, op.seed, op.stream, positions.length, ...positions);
+        break;
       }
       case "unary":
-        return [5, unaryCodes[op.op], op.x];
+        ops.push(5, unaryCodes[op.op], op.x);
+        break;
       case "binary":
-        return [6, binaryCodes[op.op], op.a, op.b];
+        ops.push(6, binaryCodes[op.op], op.a, op.b);
+        break;
       case "select":
-        return [7, op.condition, op.a, op.b];
+        ops.push(7, op.condition, op.a, op.b);
+        break;
     }
   };
-  const ops = loop.ops.flatMap(encodeOp);
-  const stores = loop.stores.flatMap(({ value, access }) => [
-    value,
-    pointerOf(access),
-    address(access),
-    loaded.has(access.buffer) ? 0 : 1,
-  ]);
-  const reductions = loop.reductions.flatMap(({ value, op, access, carried }) => [
-    value,
-    op === "sum" ? 0 : 1,
-    pointerOf(access),
-    address(access),
-    equalSize(inner(access), none) ? 1 : 0,
-    carried ? 1 : 0,
-  ]);
-  return Int32Array.from([
+  loop.ops.forEach(pushOp);
+  const results: number[] = [];
+  for (const { value, access } of loop.stores)
+    results.push(value, pointerOf(access), address(access), loaded.has(access.buffer) ? 0 : 1);
+  for (const { value, op, access, carried } of loop.reductions) {
+    const inRegister = equalSize(strideAlong(access, inner), none);
+    results.push(value, op === "sum" ? 0 : 1, pointerOf(access), address(access), inRegister ? 1 : 0, carried ? 1 : 0);
+  }
+  const head = [
     version,
     axes.length,
     bases,
@@ -168,12 +171,9 @@ export function encodeLoop(
     loop.reductions.length,
     fourLanes ? 1 : 0,
     dimOf("batch"),
-    ...dims.flatMap((dim) => encodeSize(dim.size, axes)),
-    ...[...pointers.values()].flatMap(({ words }) => words),
-    ...ops,
-    ...stores,
-    ...reductions,
-  ]);
+  ];
+  for (const dim of dims) pushSize(head, dim.size, axes);
+  return Int32Array.from(head.concat(pointerWords, ops, results));
 }
 
 /** Whether the kernels can be given as many sizes and steps. */
@@ -182,8 +182,10 @@ export function canEncode({ axes, steps }: Pick<LoopSite, "axes" | "steps">): bo
   return axes.length + steps.length <= most.arguments && new Set(steps).size === steps.length;
 }
 
-export function encodeSize({ coefficient, axes: factors }: Size, axes: readonly Axis[]): readonly number[] {
-  return [coefficient, factors.length, ...factors.map((axis) => axes.indexOf(axis))];
+/** Writes a size behind the words of a program for `axes`. */
+export function pushSize(words: number[], { coefficient, axes: factors }: Size, axes: readonly Axis[]): void {
+  words.push(coefficient, factors.length);
+  for (const axis of factors) words.push(axes.indexOf(axis));
 }
 
 function strideAlong(access: Access, dim: LoopDim | undefined): Size {
@@ -221,6 +223,11 @@ export function fewestElements(loops: readonly Loop[], native: NativeLoops): rea
   );
 }
 
+/** Whether the kernels are faster at a loop that is long enough. */
+export function gains(loop: Loop, native: NativeLoops): boolean {
+  return savedBy(loop, native) > 0;
+}
+
 /** Machine code goes along rows. */
 function isCompiled(loop: Loop, native: NativeLoops): boolean {
   return native === "compiled" && liesAlong(accessesOf(loop), loop.dims.at(-1));
@@ -248,11 +255,13 @@ function savedBy(loop: Loop, native: NativeLoops): number {
 }
 
 function countOps({ ops }: Loop): { readonly all: number; readonly elementary: number } {
-  const counted = ops.filter(({ kind }) => kind !== "literal" && kind !== "step");
-  const elementary = counted.filter(
-    (op) => op.kind === "random" || (op.kind === "unary" && elementaryFunctions.has(op.op)),
-  );
-  return { all: counted.length, elementary: elementary.length };
+  let [all, elementary] = [0, 0];
+  for (const op of ops) {
+    if (op.kind === "literal" || op.kind === "step") continue;
+    all++;
+    if (op.kind === "random" || (op.kind === "unary" && elementaryFunctions.has(op.op))) elementary++;
+  }
+  return { all, elementary };
 }
 
 const elementaryFunctions: ReadonlySet<UnaryKind> = new Set(["exp", "log", "tanh", "sigmoid", "sin", "cos"]);

@@ -2,7 +2,7 @@
  * The steps of a scan as a program of 32-bit words for the native kernels, which run all of them in one call. The format is
  * described in packages/native/steps.h.
  */
-import { canEncode, encodeSize, type LoopSite } from "./encodeLoop.ts";
+import { canEncode, type LoopSite, pushSize } from "./encodeLoop.ts";
 import { type Access, type Gemm, type Loop, type Scan, size } from "./plan.ts";
 
 const version = 2;
@@ -28,27 +28,24 @@ export function encodeSteps(
   const { addressOf, baseOf, axes, steps } = site;
   if (!canEncode(site)) return undefined;
   const none = size(0);
-  const matrix = ({ buffer, offset, start, strides }: Access, row = none) => [
-    baseOf(buffer),
-    addressOf(buffer) + offset * 4,
-    ...encodeSize(row, axes),
-    ...encodeSize(start, axes),
-    ...steps.flatMap((axis) => encodeSize(strides[axis] ?? none, axes)),
-  ];
-  const encode = (command: Gemm | Loop): readonly number[] => {
-    if (command.kind === "loop") return [0, handleOf(command)];
-    const { a, packed, c, n, k } = command;
-    const weights: Access = { buffer: packed, offset: 0, start: none, strides: {} };
-    return [
-      1,
-      ...matrix(a.access, a.stride),
-      ...matrix(weights),
-      ...matrix(c.access, c.stride),
-      ...encodeSize(c.count, axes),
-      n,
-      k,
-    ];
+  const words = [version, axes.length, bases, steps.length, moving, commands.length];
+  const pushMatrix = ({ buffer, offset, start, strides }: Access, row = none) => {
+    words.push(baseOf(buffer), addressOf(buffer) + offset * 4);
+    for (const given of [row, start]) pushSize(words, given, axes);
+    for (const axis of steps) pushSize(words, strides[axis] ?? none, axes);
   };
-  const head = [version, axes.length, bases, steps.length, moving, commands.length];
-  return Int32Array.from([...head, ...commands.flatMap(encode)]);
+  for (const command of commands) {
+    if (command.kind === "loop") {
+      words.push(0, handleOf(command));
+      continue;
+    }
+    const { a, packed, c, n, k } = command;
+    words.push(1);
+    pushMatrix(a.access, a.stride);
+    pushMatrix({ buffer: packed, offset: 0, start: none, strides: {} });
+    pushMatrix(c.access, c.stride);
+    pushSize(words, c.count, axes);
+    words.push(n, k);
+  }
+  return Int32Array.from(words);
 }

@@ -3,17 +3,8 @@
  * take the memory of the logits, one buffer in the cache instead of three.
  */
 import { touchedBy } from "./constants.ts";
-import {
-  type Access,
-  accessesOf,
-  type BufferId,
-  type Command,
-  loadsOf,
-  type Plan,
-  type Rows,
-  samePlace,
-} from "./plan.ts";
-import { relocated } from "./relocate.ts";
+import { accessesOf, type BufferId, type Command, loadsOf, type Plan, samePlace } from "./plan.ts";
+import { relocated, renaming } from "./relocate.ts";
 
 export function inPlace(plan: Plan): Plan {
   const [first, last] = [new Map<BufferId, Command>(), new Map<BufferId, Command>()];
@@ -56,13 +47,11 @@ export function inPlace(plan: Plan): Plan {
     }
   }
   if (lies.size === 0) return plan;
-  const buffer = (id: BufferId) => lies.get(id) ?? id;
-  const access = (at: Access) => ({ ...at, buffer: buffer(at.buffer) });
-  const move = { buffer, access, rows: (of: Rows) => ({ ...of, access: access(of.access) }) };
-  return {
-    ...plan,
-    commands: plan.commands.map((command) => relocated(command, move)).filter((command) => !isCopyOntoItself(command)),
-  };
+  const move = renaming(lies);
+  const commands = plan.commands
+    .map((command) => relocated(command, move))
+    .filter((command) => !isCopyOntoItself(command));
+  return { ...plan, commands };
 }
 
 /** What was a copy of a value into memory of its own. */

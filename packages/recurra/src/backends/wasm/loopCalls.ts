@@ -8,7 +8,7 @@ import { type EmitContext, isSegments, pushBuffer, pushSize } from "./address.ts
 import { type Code, type FunctionIndex, i32, type Local, type ModuleAssembler } from "./assembler.ts";
 import { cutOf, emitLoop, type LoopPart, pushPartStart } from "./emitLoop.ts";
 import { stepsOf } from "./emitScan.ts";
-import { encodeLoop, fewestElements, type LoopSite, type NativeLoops } from "./encodeLoop.ts";
+import { encodeLoop, fewestElements, gains, type LoopSite, type NativeLoops } from "./encodeLoop.ts";
 import { encodeSteps, stepsOfKernels } from "./encodeSteps.ts";
 import { type Access, accessesOf, type BufferId, type Command, type Loop, type LoopOp, type Scan } from "./plan.ts";
 
@@ -32,14 +32,20 @@ export class SharedLoops {
 
   /** `parts`: the function takes which part of the outermost dimension, and of how many, before the addresses. */
   functionOf(context: EmitContext, loop: Loop, parts: boolean): LoopFunction {
-    const accesses = accessesOf(loop);
-    const names = accesses.map(({ buffer, offset }) => `${buffer}+${offset}`);
-    const distinct = [...new Set(names)];
-    const places = distinct.map((name) => accesses[names.indexOf(name)]!);
-    const numberOf = (access: Access) => distinct.indexOf(`${access.buffer}+${access.offset}`);
-    const key = JSON.stringify([parts, loop], (_, value: unknown) =>
-      isAccess(value) ? { ...value, buffer: numberOf(value), offset: 0 } : value,
+    const places: Access[] = [];
+    const numbers = new Map<string, number>();
+    const numberOf = (access: Access) => {
+      const name = `${access.buffer}+${access.offset}`;
+      const known = numbers.get(name);
+      if (known !== undefined) return known;
+      numbers.set(name, places.length);
+      return places.push(access) - 1;
+    };
+    const accesses = accessesOf(loop).map((access) => ({ ...access, buffer: numberOf(access), offset: 0 }));
+    const unplaced = [...loop.ops, ...loop.stores, ...loop.reductions].map((part) =>
+      "access" in part ? { ...part, access: undefined } : part,
     );
+    const key = JSON.stringify([parts, loop.dims, unplaced, accesses]);
     const known = this.#functions.get(key);
     if (known !== undefined) return { index: known, places };
     const before = parts ? 2 : 0;
@@ -53,10 +59,6 @@ export class SharedLoops {
     this.#functions.set(key, index);
     return { index, places };
   }
-}
-
-function isAccess(value: unknown): value is Access {
-  return typeof value === "object" && value !== null && "buffer" in value && "strides" in value;
 }
 
 /** Of constant sizes, and nothing in it counts positions. */
@@ -275,7 +277,7 @@ export class LoopCalls {
   #encoded(loop: Loop, steps: readonly Axis[]): Int32Array | undefined {
     const { native, runLoops } = this.#site;
     if (native === undefined || steps.length >= runLoops.length) return undefined;
-    if (fewestElements([loop], native).length === 0) return undefined;
+    if (!gains(loop, native)) return undefined;
     if (steps.some((axis) => isSegments(this.#context, axis)) && loop.ops.some(isPosition)) return undefined;
     return encodeLoop(loop, this.#siteOf(steps));
   }

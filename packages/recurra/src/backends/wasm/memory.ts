@@ -51,8 +51,8 @@ export function planMemory(plan: Plan, capacity: AxisSizes, placed: ReadonlyMap<
       from = Math.max(from, other.to);
     }
     addresses[id] = from;
-    active.push({ last, from, to: from + needed });
-    active.sort((a, b) => a.from - b.from);
+    const behind = active.findIndex((other) => other.from > from);
+    active.splice(behind < 0 ? active.length : behind, 0, { last, from, to: from + needed });
     end = Math.max(end, from + needed);
   }
   return { addresses, arenaBytes: end, shardBytes: fixedEnd };
@@ -124,9 +124,12 @@ function lifetimesOf(plan: Plan): Map<BufferId, Lifetime> {
           }
         }
       } else {
-        for (const id of buffersOf(command)) {
-          touched.add(id);
-          touch(id, position);
+        const { reads, writes } = touchedBy(command);
+        for (const list of [reads, writes]) {
+          for (const id of list) {
+            touched.add(id);
+            touch(id, position);
+          }
         }
       }
     }
@@ -134,11 +137,6 @@ function lifetimesOf(plan: Plan): Map<BufferId, Lifetime> {
   };
   visit(plan.commands, []);
   return lifetimes;
-}
-
-function buffersOf(command: Command): readonly BufferId[] {
-  const { reads, writes } = touchedBy(command);
-  return [...reads, ...writes];
 }
 
 function align(bytes: number): number {

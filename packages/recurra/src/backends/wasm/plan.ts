@@ -94,16 +94,22 @@ export interface Loop {
 
 /** What a loop reads. */
 export function loadsOf({ ops }: Loop): readonly Access[] {
-  return ops.flatMap((op) => (op.kind === "load" ? [op.access] : []));
+  const loads: Access[] = [];
+  ops.forEach((op) => {
+    if (op.kind === "load") loads.push(op.access);
+  });
+  return loads;
 }
 
 /** What a loop writes. */
 export function writesOf({ stores, reductions }: Loop): readonly Access[] {
-  return [...stores, ...reductions].map(({ access }) => access);
+  const writes = stores.map(({ access }) => access);
+  for (const { access } of reductions) writes.push(access);
+  return writes;
 }
 
 export function accessesOf(loop: Loop): readonly Access[] {
-  return [...loadsOf(loop), ...writesOf(loop)];
+  return loadsOf(loop).concat(writesOf(loop));
 }
 
 /** Whether both mean the same place in their buffers, for every element of the loop. */

@@ -1,16 +1,27 @@
 /** Commands whose values lie elsewhere. */
+import { touchedBy } from "./constants.ts";
 import type { Access, BufferId, Command, Rows } from "./plan.ts";
 
 /** Where what lay in a buffer lies now. */
 export interface Move {
+  readonly moves: (id: BufferId) => boolean;
   readonly buffer: (id: BufferId) => BufferId;
   readonly access: (at: Access) => Access;
   readonly rows: (of: Rows) => Rows;
 }
 
+/** What lay in one buffer lies in the same place of another. */
+export function renaming(names: ReadonlyMap<BufferId, BufferId>): Move {
+  const buffer = (id: BufferId) => names.get(id) ?? id;
+  const access = (at: Access) => ({ ...at, buffer: buffer(at.buffer) });
+  return { moves: (id) => names.has(id), buffer, access, rows: (of) => ({ ...of, access: access(of.access) }) };
+}
+
 /** The same command on values that have moved. */
 export function relocated(command: Command, move: Move): Command {
-  const { buffer, access, rows } = move;
+  const { moves, buffer, access, rows } = move;
+  const { reads, writes } = touchedBy(command);
+  if (!reads.some(moves) && !writes.some(moves)) return command;
   const at = <T extends { readonly access: Access }>(item: T): T => ({ ...item, access: access(item.access) });
   const each = <C extends Command>(commands: readonly C[]) => commands.map((inner) => relocated(inner, move) as C); // It keeps its kind.
   switch (command.kind) {

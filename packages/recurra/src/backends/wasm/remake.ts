@@ -12,11 +12,11 @@ export class Users {
 
   constructor(graph: Graph, used: ReadonlySet<NodeId>) {
     for (const id of used) {
-      for (const operand of operands(graph.nodes[id]!)) {
+      operands(graph.nodes[id]!).forEach((operand) => {
         const known = this.#users[operand];
         if (known === undefined) this.#users[operand] = [id];
         else known.push(id);
-      }
+      });
     }
   }
 

@@ -51,7 +51,7 @@ export function moveTo(places: ReadonlyMap<BufferId, Place>): Move {
     const place = places.get(at.buffer);
     return { access: access(at), count, stride: place === undefined ? stride : widened(stride, place)! };
   };
-  return { buffer: (id) => id, access, rows };
+  return { moves: (id) => places.has(id), buffer: (id) => id, access, rows };
 }
 
 /** A distance between rows grows with them, one within a part stays. */
