@@ -38,6 +38,11 @@ export interface Kernels {
     rows: number,
     scratch: number,
   ) => void;
+  /**
+   * Elements first … end − 1, counted from base, of all shards, `stride` bytes apart, added up in the first one: in a tree of fixed
+   * shape, shards being a power of two.
+   */
+  readonly sumShards: (base: number, stride: number, first: number, end: number, shards: number) => void;
   /** Numbers [outer, inner, features], from element `from` of the source on, into the memory as [inner, outer, features]. */
   readonly turnIn: (
     source: Float32Array,

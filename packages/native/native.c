@@ -293,6 +293,23 @@ static void findChoices(void) {
 #include "loops.h"
 #include "steps.h"
 
+/* Floats of a block of sumShards: those of all shards stay in the first-level cache. */
+enum { sumBlock = 1024 };
+
+/* Elements first … end − 1 of all shards, `stride` apart, added up in the first one: in a tree of fixed shape, shards being a power of
+ * two. The bits are those of the WebAssembly kernel of this name. */
+static void addShards(float *base, int64_t stride, int64_t first, int64_t end, int64_t shards) {
+  for (int64_t at = first; at < end; at += sumBlock) {
+    const int64_t count = end - at < sumBlock ? end - at : sumBlock;
+    for (int64_t pairs = shards >> 1, between = stride; pairs > 0; pairs >>= 1, between <<= 1)
+      for (int64_t pair = 0; pair < pairs; pair++) {
+        float *to = base + at + 2 * pair * between;
+        const float *from = to + between;
+        for (int64_t i = 0; i < count; i++) to[i] += from[i];
+      }
+  }
+}
+
 /* ---- Node-API ------------------------------------------------------------------------------------------------------ */
 
 /* What the functions bound to one memory share. It lives until the last of them is collected. */
@@ -370,6 +387,18 @@ static napi_value callGemm(napi_env env, napi_callback_info info) {
   if (packed == NULL) return NULL;
   float *c = matrix(env, binding, v[3], m, v[4], n, 1);
   if (c != NULL) active->gemm(a, v[1], packed, c, v[4], m, n, k, v[8]);
+  return NULL;
+}
+
+/* sumShards(base, stride, first, end, shards): the stride in bytes. */
+static napi_value callSumShards(napi_env env, napi_callback_info info) {
+  int32_t v[5];
+  Binding *binding = arguments(env, info, 5, v);
+  if (binding == NULL) return NULL;
+  const int64_t stride = (uint32_t)v[1] / sizeof(float), first = v[2], end = v[3], shards = v[4];
+  if (first < 0 || shards < 0) return fail(env, "@recurra/native: shards begin at an element of theirs");
+  float *base = matrix(env, binding, v[0], shards, stride, end, 1);
+  if (base != NULL) addShards(base, stride, first, end, shards);
   return NULL;
 }
 
@@ -657,6 +686,7 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"pack", callPack},
       {"gemm", callGemm},
       {"outer", callOuter},
+      {"sumShards", callSumShards},
       {"turnIn", callTurnIn},
       {"rebind", callRebind},
       {"define", callDefine},

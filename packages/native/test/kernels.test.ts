@@ -305,6 +305,36 @@ describe.skipIf(native === undefined)(
   },
 );
 
+describe.skipIf(native === undefined)("sumShards", () => {
+  it.each([1, 2, 4, 8])("adds %i shards in a tree, part by part as whole", (shards) => {
+    const random = createRandom(shards);
+    for (const count of [0, 16, 1024, 1040, 2992]) {
+      const arena = new Arena(8);
+      const { sumShards } = native!.bind(arena.memory);
+      const addresses = Array.from({ length: shards }, () => arena.block(count));
+      for (const address of addresses)
+        arena.at(address, count).set(Float32Array.from({ length: count }, () => random.normal()));
+      let level = addresses.map((address) => arena.at(address, count).slice());
+      while (level.length > 1)
+        level = Array.from({ length: level.length / 2 }, (_, i) =>
+          level[2 * i]!.map((value, at) => value + level[2 * i + 1]![at]!),
+        );
+      const stride = (addresses[1] ?? addresses[0]!) - addresses[0]!;
+      const middle = Math.floor(count / 48) * 16;
+      sumShards(addresses[0]!, stride, 0, middle, shards);
+      sumShards(addresses[0]!, stride, middle, count, shards);
+      expect(arena.at(addresses[0]!, count)).toEqual(level[0]);
+      expect(arena.trespasses()).toEqual([]);
+    }
+  });
+
+  it("refuses shards outside the memory", () => {
+    const { sumShards } = native!.bind(new WebAssembly.Memory({ initial: 1 }));
+    expect(() => sumShards(0, 32768, 0, 8193, 2)).toThrow("an address lies outside the memory");
+    expect(() => sumShards(0, 32768, -16, 16, 2)).toThrow("shards begin at an element of theirs");
+  });
+});
+
 describe("the loader", () => {
   it("says why there are no kernels when they are switched off", () => {
     const before = process.env.RECURRA_NATIVE;

@@ -10,6 +10,7 @@ export interface BoundKernels {
   readonly runLoops: WebAssembly.ImportValue;
   readonly runPart: WebAssembly.ImportValue;
   readonly runSteps: WebAssembly.ImportValue;
+  readonly sumShards: WebAssembly.ImportValue;
   /** Numbers [outer, inner, features], from element `from` of the source on, into the memory as [inner, outer, features]. */
   readonly turnIn: TurnIn;
   readonly define: (program: Int32Array) => number;
@@ -130,10 +131,10 @@ function isMissing(cause: unknown): boolean {
   return cause.message.includes(`'${packageName}'`);
 }
 
-/** What a module imports of the kernels. Defines its programs on the way. */
+/** The kernels that take the place of those in WebAssembly. Defines its programs on the way. */
 export function nativeImports(bound: BoundKernels, loops: readonly Int32Array[]): WebAssembly.ModuleImports {
   bound.clearLoops();
   for (const program of loops) bound.define(program);
-  const { pack, gemm, outer, runLoops, runPart, runSteps } = bound;
-  return { pack, gemm, outer, runLoops, runPart, runSteps };
+  const { pack, gemm, outer, runLoops, runPart, runSteps, sumShards } = bound;
+  return { pack, gemm, outer, runLoops, runPart, runSteps, sumShards };
 }

@@ -85,7 +85,7 @@ export interface Instantiated {
   readonly turn: Exported;
 }
 
-/** `native`: what a module imports of the kernels, where they are not WebAssembly: that is then compiled when it is first called. */
+/** `native`: the kernels, where they are not WebAssembly. What is left for WebAssembly is then compiled when it is first called. */
 export function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
@@ -100,7 +100,10 @@ export function instantiate(
   };
   const instance = new WebAssembly.Instance(module, { env: { memory }, kernels: native ?? kernelExports() });
   const programs = new Map(Object.entries(instance.exports) as [string, Exported][]);
-  const late = (name: "sumShards" | "turn"): Exported =>
-    native === undefined ? kernelExports()[name]! : (...numbers) => kernelExports()[name]!(...numbers);
-  return { programs, sumShards: late("sumShards"), turn: late("turn") };
+  if (native === undefined) {
+    const { sumShards, turn } = kernelExports();
+    return { programs, sumShards: sumShards!, turn: turn! };
+  }
+  const { sumShards } = native as Record<string, Exported>; // A function of numbers like those of the modules.
+  return { programs, sumShards: sumShards!, turn: (...numbers) => kernelExports()["turn"]!(...numbers) };
 }
