@@ -277,39 +277,39 @@ export class ModuleAssembler {
 
   finish(): Uint8Array<ArrayBuffer> {
     const pieces: (readonly number[])[] = [[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
-    const section = (id: number, items: readonly (readonly number[])[]) => {
-      if (items.length === 0) return;
-      const count = unsigned(items.length);
-      pieces.push([id, ...unsigned(lengthOf([count, ...items]))], count, ...items);
+    const section = (id: number, items: number, content: readonly (readonly number[])[]) => {
+      if (items === 0) return;
+      const count = unsigned(items);
+      pieces.push([id], unsigned(count.length + lengthOf(content)), count, ...content);
     };
     section(
       1,
+      this.#types.length,
       this.#types.map((type) => type.split(",").map(Number)),
     );
     // A shared memory must say how far it may grow: 4 GiB.
     const limits = this.#shared ? [0x03, ...unsigned(1), ...unsigned(65536)] : [0x00, ...unsigned(1)];
-    const memory = [...text("env"), ...text("memory"), 0x02, ...limits];
-    section(2, [
-      memory,
-      ...this.#imports.map((i) => [...text(i.module), ...text(i.name), 0x00, ...unsigned(i.typeIndex)]),
-    ]);
+    const memory = [text("env"), text("memory"), [0x02], limits];
+    const imports = this.#imports.map((i) => [text(i.module), text(i.name), [0x00], unsigned(i.typeIndex)]);
+    section(2, 1 + imports.length, [memory, ...imports].flat());
     section(
       3,
+      this.#functions.length,
       this.#functions.map((f) => unsigned(f.typeIndex)),
     );
     section(
       6,
+      this.#globals,
       Array.from({ length: this.#globals }, () => [i32, 1, 0x41, 0, 0x0b]),
     );
-    section(
-      7,
-      this.#functions.flatMap((f, i) =>
-        f.name === undefined ? [] : [[...text(f.name), 0x00, ...unsigned(this.#imports.length + i)]],
-      ),
+    const exports = this.#functions.flatMap((f, i) =>
+      f.name === undefined ? [] : [[text(f.name), [0x00], unsigned(this.#imports.length + i)]],
     );
+    section(7, exports.length, exports.flat());
     section(
       10,
-      this.#functions.map((f) => functionBody(f.code)),
+      this.#functions.length,
+      this.#functions.flatMap((f) => functionBody(f.code)),
     );
     const bytes = new Uint8Array(lengthOf(pieces));
     let at = 0;
@@ -327,20 +327,27 @@ export class ModuleAssembler {
   }
 }
 
-function functionBody(code: Code): number[] {
-  const runs: [number, ValueType][] = [];
-  for (const type of code.locals) {
-    const last = runs.at(-1);
-    if (last !== undefined && last[1] === type) last[0]++;
-    else runs.push([1, type]);
-  }
-  const locals = [...unsigned(runs.length), ...runs.flatMap(([count, type]) => [...unsigned(count), type])];
-  return unsigned(locals.length + code.bytes.length + 1).concat(locals, code.bytes, 0x0b);
+/** Its length, the runs of locals of one type, and the instructions. */
+function functionBody(code: Code): readonly (readonly number[])[] {
+  const runs: number[] = [];
+  let [count, length] = [0, 0];
+  code.locals.forEach((type, i) => {
+    length++;
+    if (code.locals[i + 1] === type) return;
+    pushUnsigned(runs, length);
+    runs.push(type);
+    length = 0;
+    count++;
+  });
+  const head = unsigned(count);
+  return [unsigned(head.length + runs.length + code.bytes.length + 1), head, runs, code.bytes, [0x0b]];
 }
 
+const encoder = new TextEncoder();
+
 function text(value: string): number[] {
-  const bytes = [...new TextEncoder().encode(value)];
-  return [...unsigned(bytes.length), ...bytes];
+  const bytes = Array.from(encoder.encode(value));
+  return unsigned(bytes.length).concat(bytes);
 }
 
 /** LEB128. */
@@ -379,5 +386,5 @@ function pushFloat(bytes: number[], value: number): void {
 }
 
 function lengthOf(pieces: readonly (readonly number[])[]): number {
-  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }
