@@ -217,8 +217,8 @@ function workerMain(
   const bindNative = (path: string, memory: WebAssembly.Memory, loops: readonly Int32Array[]) => {
     const bound = (load!(path) as { load(): { bind(memory: WebAssembly.Memory): Bound } }).load().bind(memory);
     for (const program of loops) bound["define"]!(program);
-    const { pack, gemm, outer, runLoops, runPart, runSteps } = bound;
-    return { pack, gemm, outer, runLoops, runPart, runSteps };
+    const { pack, gemm, outer, runLoops, runPart, runSteps, sumShards } = bound;
+    return { pack, gemm, outer, runLoops, runPart, runSteps, sumShards };
   };
   listen(({ model, programs, module, kernels, memory, native, loops }) => {
     received++;
@@ -227,9 +227,9 @@ function workerMain(
     else {
       const own = new WebAssembly.Instance(kernels, { env: { memory } }).exports;
       const other = native === undefined ? {} : bindNative(native, memory, loops ?? []);
-      const imports = { env: { memory }, kernels: { ...own, ...other } } as WebAssembly.Imports; // Functions of numbers, all of them.
-      const { exports } = new WebAssembly.Instance(module, imports);
-      models.set(model, { programs: programs.map((name) => exports[name] as Run), sum: own["sumShards"] as Run });
+      const all = { ...own, ...other } as WebAssembly.ModuleImports; // Functions of numbers, all of them.
+      const { exports } = new WebAssembly.Instance(module, { env: { memory }, kernels: all });
+      models.set(model, { programs: programs.map((name) => exports[name] as Run), sum: all["sumShards"] as Run });
       Atomics.store(control, 31 + index - 1, model);
     }
     wait();
