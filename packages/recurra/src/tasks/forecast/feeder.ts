@@ -7,29 +7,7 @@ import type { FeatureCounts } from "./network.ts";
 import { type PreparedSet, toOriginalScale } from "./preparation.ts";
 import type { Settings } from "./settings.ts";
 
-/** Numbers of all rows of a batch, `perRow` of each. */
-interface Part {
-  readonly buffer: Float32Array;
-  readonly perRow: number;
-}
-
-interface Buffers
-  extends Readonly<Record<"past" | "channel" | "constant" | "known" | "target" | "mask", Float32Array>> {
-  readonly offset: Float64Array;
-  readonly scale: Float64Array;
-  /** Those of the inputs that have any numbers. */
-  readonly parts: readonly Part[];
-  /** Numbers of a row in all of them. */
-  readonly width: number;
-}
-
-/** Bytes that the rows of all windows may take: with past and future of 160 steps those of 100,000 windows. */
-const mostKept = 2 ** 26;
-
-/**
- * Buffers are reused: a batch is valid until the next one is made. Every epoch asks for each window again: what a row holds is worked
- * out once where there is room for the rows of all windows, and what it is normalised by in any case.
- */
+/** Buffers are reused: a batch is valid until the next one is made. */
 export class Feeder implements Samples {
   readonly windows: Windows;
   readonly #prepared: PreparedSet;
@@ -38,15 +16,13 @@ export class Feeder implements Samples {
   readonly #withFuture: boolean;
   /** Numbers of a step of the past: the target, what else is known of the past, and what is known of all time. */
   readonly #perStep: number;
-  /** Of each window and target column, NaN until it is asked for. */
+  /** Of each window and target column, NaN until it is asked for: every epoch asks again. */
   readonly #offsets: Float64Array;
   readonly #scales: Float64Array;
-  /** Of each window and target column, the numbers of its row in all buffers, one behind the other; undefined without room for them. */
-  readonly #kept: Float32Array | undefined;
   /** The last one; the next of as many rows is the same views of the buffers. */
   #batch: Batch | undefined;
   #capacity = 0;
-  #buffers: Buffers;
+  #buffers = makeBuffers(0, 0, 0, 0, 0, 0);
 
   /** `withFuture`: whether the windows' targets are known; without them batches serve prediction only. */
   constructor(prepared: PreparedSet, windows: Windows, settings: Settings, features: FeatureCounts, withFuture = true) {
@@ -56,11 +32,8 @@ export class Feeder implements Samples {
     this.#features = features;
     this.#perStep = 1 + features.past + features.known;
     this.#withFuture = withFuture;
-    this.#buffers = this.#makeBuffers(0);
     this.#offsets = new Float64Array(windows.count * features.targets);
     this.#scales = new Float64Array(windows.count * features.targets).fill(Number.NaN);
-    const numbers = this.#scales.length * this.#buffers.width;
-    if (withFuture && 4 * numbers <= mostKept) this.#kept = new Float32Array(numbers);
   }
 
   get count(): number {
@@ -71,7 +44,7 @@ export class Feeder implements Samples {
     const { targets } = this.#features;
     this.#reserve(picks.length);
     for (let i = 0; i < picks.length; i++)
-      for (let column = 0; column < targets; column++) this.#takeRow(i * targets + column, column, picks[i]!);
+      for (let column = 0; column < targets; column++) this.#fillRow(i, column, picks[i]!);
     if (this.#batch?.sizes["batch"] !== picks.length * targets) this.#batch = this.#batchOf(picks.length * targets);
     return this.#batch;
   }
@@ -113,23 +86,7 @@ export class Feeder implements Samples {
     return residual === "seasonalNaive" ? seasonal(season) : (seasonal(season) + seasonal(7 * season)) / 2;
   }
 
-  #takeRow(row: number, column: number, pick: number): void {
-    const slot = pick * this.#features.targets + column;
-    const isNew = Number.isNaN(this.#scales[slot]);
-    if (isNew || this.#kept === undefined) this.#fillRow(row, column, pick);
-    if (this.#kept === undefined) return;
-    const { parts, width, offset, scale } = this.#buffers;
-    let at = slot * width;
-    for (const { buffer, perRow } of parts) {
-      if (isNew) copy(buffer, row * perRow, this.#kept, at, perRow);
-      else copy(this.#kept, at, buffer, row * perRow, perRow);
-      at += perRow;
-    }
-    offset[row] = this.#offsets[slot]!;
-    scale[row] = this.#scales[slot]!;
-  }
-
-  #fillRow(row: number, column: number, pick: number): void {
+  #fillRow(i: number, column: number, pick: number): void {
     const series = this.windows.series[pick]!;
     const origin = this.windows.origin[pick]!;
     const { past, horizon, masked } = this.#settings;
@@ -137,6 +94,7 @@ export class Feeder implements Samples {
     const pastFeatures = this.#features.past - (masked ? 1 : 0);
     const { observed } = this.#prepared.set.series[series]!;
     const buffers = this.#buffers;
+    const row = i * targets + column;
     buffers.channel[row] = column;
     this.#fillTarget(row, column, pick, series, origin);
     const knownMatrix = this.#prepared.known[series]!;
@@ -182,35 +140,23 @@ export class Feeder implements Samples {
 
   #reserve(windows: number): void {
     if (windows <= this.#capacity) return;
+    const { past, horizon } = this.#settings;
+    const { targets, known, static: constant } = this.#features;
     this.#batch = undefined;
     this.#capacity = windows;
-    this.#buffers = this.#makeBuffers(windows * this.#features.targets);
-  }
-
-  #makeBuffers(rows: number): Buffers {
-    const { past, horizon, masked } = this.#settings;
-    const { known, static: constant } = this.#features;
-    const parts: Part[] = [];
-    const part = (perRow: number) => {
-      const buffer = new Float32Array(rows * perRow);
-      if (perRow > 0) parts.push({ buffer, perRow });
-      return buffer;
-    };
-    return {
-      offset: new Float64Array(rows),
-      scale: new Float64Array(rows),
-      past: part(past * this.#perStep),
-      channel: part(1),
-      constant: part(constant),
-      known: part(horizon * known),
-      target: part(horizon),
-      mask: part(masked ? horizon : 0),
-      parts,
-      width: parts.reduce((sum, { perRow }) => sum + perRow, 0),
-    };
+    this.#buffers = makeBuffers(windows * targets, past, horizon, this.#perStep, known, constant);
   }
 }
 
-function copy(from: Float32Array, at: number, to: Float32Array, start: number, count: number): void {
-  for (let i = 0; i < count; i++) to[start + i] = from[at + i]!;
+function makeBuffers(rows: number, past: number, horizon: number, perStep: number, known: number, constant: number) {
+  return {
+    offset: new Float64Array(rows),
+    scale: new Float64Array(rows),
+    past: new Float32Array(rows * past * perStep),
+    channel: new Float32Array(rows),
+    constant: new Float32Array(rows * constant),
+    known: new Float32Array(rows * horizon * known),
+    target: new Float32Array(rows * horizon),
+    mask: new Float32Array(rows * horizon),
+  };
 }

@@ -147,28 +147,6 @@ describe("Feeder", () => {
     },
   );
 
-  it("keeps every input of a window, with covariates, marks and static features", () => {
-    const gappy = y.map((value, t) => (t === 2 || t === 5 ? null : value));
-    const columns = { y: gappy, z: y.map((value) => value * value), x: y.map((_, t) => Math.sin(t)) };
-    const { prepared, settings, features, split } = ready(columns, {
-      target: ["y", "z"],
-      pastCovariates: ["x"],
-      window: "standard",
-    });
-    const windows = planWindows(split, "train", settings);
-    const inputs = (feeder: Feeder, ...picks: number[]) => {
-      const { inputs } = feeder.batch(Int32Array.from(picks));
-      return Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, Array.from(values)]));
-    };
-    const feeder = new Feeder(prepared, windows, settings, features);
-    inputs(feeder, 0, 1, 2);
-    const again = inputs(feeder, 2, 0);
-    expect(again).toEqual(inputs(new Feeder(prepared, windows, settings, features), 2, 0));
-    // Without a future nothing is kept.
-    expect(again["past"]).toEqual(inputs(new Feeder(prepared, windows, settings, features, false), 2, 0)["past"]);
-    expect(again["mask"]).toContain(0);
-  });
-
   it("marks filled values in the past, and leaves them out of what is learned", () => {
     const gappy = y.map((value, t) => (t === 2 || t === 5 ? null : value));
     const { prepared, settings, features, split } = ready({ y: gappy }, { scale: "none" });
