@@ -15,30 +15,30 @@ export function stackInPlace(plan: Plan): Plan {
   const wides = new Set<BufferId>();
   for (const { scan, loop, uses, begins, ends } of eachScope(plan)) {
     const loads = loadsOf(loop).filter(({ buffer }) => ends(buffer) && isTouchedBy(scan, loop, buffer));
-    /** Where the buffer of `load` may lie, so that the loop's result is stored over what it reads. */
-    const placeFor = (load: Access, store: Access): Place | undefined => {
+    /** Where the buffer of `load` may lie, one of so many equal parts, so that the loop's result is stored over what it reads. */
+    const placeFor = (load: Access, store: Access, parts: number): Place | undefined => {
       const place = placeOver(plan, load, store);
-      if (place === undefined) return undefined;
+      if (place === undefined || place.wide !== parts * place.width || store.offset % place.width !== 0)
+        return undefined;
       const inLoop = loads.filter(({ buffer }) => buffer === load.buffer);
       const fits = inLoop.every((other) => isSame(moved(other, place), store));
       return fits && uses(load.buffer).every((use) => isMovable(use, place)) ? place : undefined;
     };
     for (const wide of new Set(loop.stores.map(({ access }) => access.buffer))) {
       if (places.has(wide) || !begins(wide) || !isWrittenBy(scan, loop, wide)) continue;
+      const stores = loop.stores.filter(({ access }) => access.buffer === wide);
       const over = new Map<BufferId, Place>();
-      for (const { access: store } of loop.stores) {
-        if (store.buffer !== wide) continue;
+      for (const { access: store } of stores) {
         for (const load of loads) {
           if (wides.has(load.buffer) || places.has(load.buffer) || over.has(load.buffer)) continue;
-          const place = placeFor(load, store);
+          const place = placeFor(load, store, stores.length);
           if (place === undefined) continue;
           over.set(load.buffer, place);
           break;
         }
       }
       // Otherwise the rest of the wide rows would take memory from the first scan on.
-      const [one] = over.values();
-      if (one === undefined || one.wide > over.size * one.width) continue;
+      if (over.size < stores.length) continue;
       for (const [buffer, place] of over) places.set(buffer, place);
       wides.add(wide);
     }

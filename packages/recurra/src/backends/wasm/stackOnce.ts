@@ -75,7 +75,11 @@ function stackOf(loop: Loop, buffer: BufferId): Stack | undefined {
     .sort((a, b) => a.access.offset - b.access.offset);
   const part = stores[1]?.access.offset ?? 0;
   const inLine = stores.every(({ access }, i) => isSame(access, { ...stores[0]!.access, offset: i * part }));
-  return part > 0 && inLine ? { buffer, part, values: stores.map(({ value }) => value) } : undefined;
+  const betweenRows = Object.values(stores[0]!.access.strides).filter(
+    ({ coefficient, axes }) => axes.length === 0 && coefficient >= part,
+  );
+  const isWhole = betweenRows.some(({ coefficient }) => coefficient === stores.length * part);
+  return part > 0 && inLine && isWhole ? { buffer, part, values: stores.map(({ value }) => value) } : undefined;
 }
 
 /** Places of both in the buffer of `kept`; undefined where they have no value in common or other rows. */
