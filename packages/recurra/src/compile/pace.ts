@@ -1,12 +1,12 @@
 /** Alone or together: which of the two computed calls of one size faster so far. The bits are the same either way. */
 
-/** Calls between two looks at the other kind: at first and after a change of mind, and at most. */
-const [soonest, latest] = [8, 512];
+/** Calls between two looks at the other kind: at first and after a change of mind, and at most; each time so many times as many. */
+const [soonest, latest, growth] = [8, 512, 1.5];
 /**
  * Calls of a kind in a row that are compared. Tried is one more, which comes first and does not count: the other threads have gone to
  * sleep, or have other things in their caches.
  */
-const tries = 2;
+const tries = 3;
 
 export class Pace {
   /** Milliseconds of the last calls that counted, alone and together. */
@@ -17,7 +17,7 @@ export class Pace {
   #tried = 0;
   #faster = false;
   #untilLook = 0;
-  #interval = soonest / 2;
+  #interval = soonest / growth;
 
   /** Whether the next call should be made together. Now and then it is the kind that was slower, in case that has changed. */
   next(): boolean {
@@ -40,9 +40,9 @@ export class Pace {
   /** When all tries have been made. */
   #decide(): void {
     const faster = least(this.#together) < least(this.#alone);
-    this.#interval = faster === this.#faster ? Math.min(latest, 2 * this.#interval) : soonest;
+    this.#interval = faster === this.#faster ? Math.min(latest, growth * this.#interval) : soonest;
     this.#faster = faster;
-    this.#untilLook = this.#interval;
+    this.#untilLook = Math.round(this.#interval);
     this.#trying = [];
     this.#tried = 0;
   }
