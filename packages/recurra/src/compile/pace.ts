@@ -1,23 +1,25 @@
 /** Alone or together: which of the two computed calls of one size faster so far. The bits are the same either way. */
 
-/** Calls between two looks at the other kind: at first and after a change of mind, and at most; each time so many times as many. */
-const [soonest, latest, growth] = [8, 512, 1.5];
+/** Calls between two looks at the other kind: at first and after a change of mind, and at most. */
+const [soonest, latest] = [8, 512];
+/** So many times as many each time that a look has changed nothing: what keeps a program to one thread is looked at more often. */
+const growth = { together: 2, alone: 1.5 };
 /**
- * Calls of a kind in a row that are compared. Tried is one more, which comes first and does not count: the other threads have gone to
- * sleep, or have other things in their caches.
+ * Calls of a kind in a row that are compared. Together is tried once more before, which does not count: the other threads have gone to
+ * sleep. They may also have lost their processors to something else for a moment, so that more calls are needed.
  */
-const tries = 3;
+const tries = { together: 3, alone: 2 };
 
 export class Pace {
   /** Milliseconds of the last calls that counted, alone and together. */
   readonly #alone: number[] = [];
   readonly #together: number[] = [];
   /** Calls that are tries: of these kinds. The first calls of a module, which are not yet optimised, are alone. */
-  #trying: readonly boolean[] = [...row(false, 1), ...row(true, tries), ...row(false, tries)];
+  #trying: readonly boolean[] = [false, ...triesOf(true), ...triesOf(false)];
   #tried = 0;
   #faster = false;
   #untilLook = 0;
-  #interval = soonest / growth;
+  #interval = soonest / growth.alone;
 
   /** Whether the next call should be made together. Now and then it is the kind that was slower, in case that has changed. */
   next(): boolean {
@@ -25,7 +27,7 @@ export class Pace {
     const trying = this.#trying[this.#tried];
     if (trying !== undefined) return trying;
     if (this.#untilLook > 0) return this.#faster;
-    this.#trying = row(!this.#faster, tries);
+    this.#trying = triesOf(!this.#faster);
     this.#tried = 0;
     return !this.#faster;
   }
@@ -34,13 +36,14 @@ export class Pace {
     if (this.#tried >= this.#trying.length) this.#untilLook--;
     else this.#tried++;
     const kept = together ? this.#together : this.#alone;
-    if (kept.push(milliseconds) > tries) kept.shift();
+    if (kept.push(milliseconds) > (together ? tries.together : tries.alone)) kept.shift();
   }
 
   /** When all tries have been made. */
   #decide(): void {
     const faster = least(this.#together) < least(this.#alone);
-    this.#interval = faster === this.#faster ? Math.min(latest, growth * this.#interval) : soonest;
+    const more = faster ? growth.together : growth.alone;
+    this.#interval = faster === this.#faster ? Math.min(latest, more * this.#interval) : soonest;
     this.#faster = faster;
     this.#untilLook = Math.round(this.#interval);
     this.#trying = [];
@@ -48,8 +51,8 @@ export class Pace {
   }
 }
 
-function row(together: boolean, tries: number): readonly boolean[] {
-  return Array.from({ length: 1 + tries }, () => together);
+function triesOf(together: boolean): readonly boolean[] {
+  return Array.from({ length: together ? 1 + tries.together : tries.alone }, () => together);
 }
 
 /** Something else on the machine makes a call slower, never faster. */
