@@ -85,6 +85,24 @@ describe("the commands of the bench", () => {
   });
 });
 
+describe("PyTorch as a peer", () => {
+  it("is started with as many threads for its products as the rows that it is asked for", async () => {
+    interface Engine {
+      readonly name: string;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly asked: (job: object) => boolean;
+    }
+    const { engines } = (await import(bench("engines/list.mjs"))) as { engines(options: object): readonly Engine[] };
+    const peers = engines({ full: true, python: "/usr/bin/python3" }).filter(({ name }) => name === "pytorch");
+    for (const threads of [1, 2]) {
+      const asked = peers.filter((peer) => peer.asked({ work: "train", cell: "gru", hidden: 64, threads }));
+      expect(asked.map(({ env }) => [env?.["OPENBLAS_NUM_THREADS"], env?.["OMP_NUM_THREADS"]])).toEqual([
+        [String(threads), String(threads)],
+      ]);
+    }
+  });
+});
+
 describe("the check before an engine is timed", () => {
   it("lets small rounding pass and names what is wrong", async () => {
     const { difference } = (await import(bench("interleave.mjs"))) as {

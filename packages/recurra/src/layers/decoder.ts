@@ -1,5 +1,4 @@
 /** The decoder of an encoder–decoder (Sutskever et al. 2014): writes a sequence of tokens, each given those before it. */
-
 import { shift } from "../trace/convolution.ts";
 import { add, argmax, equal, gather, less, matmul, positions, random, select } from "../trace/operations.ts";
 import type { Scope } from "../trace/scope.ts";

@@ -1,5 +1,4 @@
 /** A decoder of numbers: writes a sequence of rows, each given the one before it. Forecasts, movements, audio. */
-
 import { OptionError, ShapeError } from "../base/errors.ts";
 import { formatType } from "../base/shapes.ts";
 import { shift } from "../trace/convolution.ts";

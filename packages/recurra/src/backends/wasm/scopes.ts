@@ -20,7 +20,7 @@ import {
 export interface Use {
   readonly access: Access;
   readonly spans: readonly { readonly stride: Size; readonly count: Size }[] | undefined;
-  /** Whose rows it gives: these can be computed some after the others. */
+  /** The sum of outer products whose first operand this is: it can be taken of some columns after the others. */
   readonly outer?: Outer;
 }
 
@@ -36,7 +36,7 @@ export interface ScopedLoop {
 }
 
 /** Loops in the bodies of scans, and of scans in these. `begins` and `ends` hold of temporaries of one size only. */
-export function* eachScope(plan: Plan, commands = plan.commands, home?: number): Generator<ScopedLoop> {
+export function* loopsOfScans(plan: Plan, commands = plan.commands, home?: number): Generator<ScopedLoop> {
   const touching = new Map<BufferId, Command[]>();
   for (const command of commands) {
     const { reads, writes } = touchedBy(command);
@@ -54,7 +54,7 @@ export function* eachScope(plan: Plan, commands = plan.commands, home?: number):
   };
   for (const scan of commands) {
     if (scan.kind !== "scan") continue;
-    yield* eachScope(plan, scan.body, scan.id);
+    yield* loopsOfScans(plan, scan.body, scan.id);
     const begins = (buffer: BufferId) => isOwn(buffer) && touching.get(buffer)![0] === scan;
     const ends = (buffer: BufferId) => {
       const [first, ...others] = touching.get(buffer)!;
@@ -64,13 +64,13 @@ export function* eachScope(plan: Plan, commands = plan.commands, home?: number):
   }
 }
 
-/** Whether no other command of the scan touches the buffer. */
-export function isTouchedBy(scan: Scan, loop: Loop, buffer: BufferId): boolean {
+/** Whether of the commands of the scan the loop alone touches the buffer. */
+export function isTouchedOnlyBy(scan: Scan, loop: Loop, buffer: BufferId): boolean {
   return everyOther(scan, loop, ({ reads, writes }) => ![...reads, ...writes].includes(buffer));
 }
 
-/** Whether no other command of the scan writes the buffer, and this one only stores into it. */
-export function isWrittenBy(scan: Scan, loop: Loop, buffer: BufferId): boolean {
+/** Whether of the commands of the scan the loop alone writes the buffer, and only stores into it. */
+export function isStoredOnlyBy(scan: Scan, loop: Loop, buffer: BufferId): boolean {
   return (
     everyOther(scan, loop, ({ writes }) => !writes.includes(buffer)) &&
     loadsOf(loop).every((load) => load.buffer !== buffer) &&
@@ -82,8 +82,8 @@ function everyOther({ ahead, body }: Scan, loop: Loop, holds: (touched: ReturnTy
   return [...(ahead?.products ?? []), ...body].every((other) => other === loop || holds(touchedBy(other)));
 }
 
-/** Of a scan: those of all that it runs. */
-export function usesOf(command: Command): readonly Use[] {
+/** What a command uses, a scan with all that it runs. */
+function usesOf(command: Command): readonly Use[] {
   const rows = ({ access, stride, count }: Rows, features: number): Use => ({
     access,
     spans: [

@@ -6,26 +6,26 @@
 import { noSize } from "./layout.ts";
 import { type Access, type BufferId, equalSize, loadsOf, type Plan, size, times } from "./plan.ts";
 import { relocated } from "./relocate.ts";
-import { eachScope, isTouchedBy, isWrittenBy } from "./scopes.ts";
-import { isMovable, isSame, moved, moveTo, type Place } from "./widerRows.ts";
+import { isStoredOnlyBy, isTouchedOnlyBy, loopsOfScans } from "./scopes.ts";
+import { isMovable, isSameAccess, moved, moveTo, type Place } from "./widerRows.ts";
 
 export function stackInPlace(plan: Plan): Plan {
   const places = new Map<BufferId, Place>();
   /** What has been laid over others stays where it is. */
   const wides = new Set<BufferId>();
-  for (const { scan, loop, uses, begins, ends } of eachScope(plan)) {
-    const loads = loadsOf(loop).filter(({ buffer }) => ends(buffer) && isTouchedBy(scan, loop, buffer));
+  for (const { scan, loop, uses, begins, ends } of loopsOfScans(plan)) {
+    const loads = loadsOf(loop).filter(({ buffer }) => ends(buffer) && isTouchedOnlyBy(scan, loop, buffer));
     /** Where the buffer of `load` may lie, one of so many equal parts, so that the loop's result is stored over what it reads. */
     const placeFor = (load: Access, store: Access, parts: number): Place | undefined => {
       const place = placeOver(plan, load, store);
       if (place === undefined || place.wide !== parts * place.width || store.offset % place.width !== 0)
         return undefined;
       const inLoop = loads.filter(({ buffer }) => buffer === load.buffer);
-      const fits = inLoop.every((other) => isSame(moved(other, place), store));
+      const fits = inLoop.every((other) => isSameAccess(moved(other, place), store));
       return fits && uses(load.buffer).every((use) => isMovable(use, place)) ? place : undefined;
     };
     for (const wide of new Set(loop.stores.map(({ access }) => access.buffer))) {
-      if (places.has(wide) || !begins(wide) || !isWrittenBy(scan, loop, wide)) continue;
+      if (places.has(wide) || !begins(wide) || !isStoredOnlyBy(scan, loop, wide)) continue;
       const stores = loop.stores.filter(({ access }) => access.buffer === wide);
       const over = new Map<BufferId, Place>();
       for (const { access: store } of stores) {
@@ -59,5 +59,5 @@ function placeOver({ buffers }: Plan, load: Access, store: Access): Place | unde
   if (wider > 1 && rows.length === 0) return undefined;
   const width = wider === 1 ? narrow.coefficient : Math.min(...rows);
   const place = { buffer: store.buffer, width, wide: wider * width, part: width, columns: [store.offset] };
-  return isSame(moved(load, place), store) ? place : undefined;
+  return isSameAccess(moved(load, place), store) ? place : undefined;
 }

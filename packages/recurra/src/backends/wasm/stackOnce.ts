@@ -17,8 +17,8 @@ import {
   times,
 } from "./plan.ts";
 import { relocated } from "./relocate.ts";
-import { eachScope, isWrittenBy, type Use } from "./scopes.ts";
-import { isMovable, isSame, moveTo, type Place } from "./widerRows.ts";
+import { isStoredOnlyBy, loopsOfScans, type Use } from "./scopes.ts";
+import { isMovable, isSameAccess, moveTo, type Place } from "./widerRows.ts";
 
 /** What one loop leaves in a buffer: rows with `part` numbers for each of its values. */
 interface Stack {
@@ -29,9 +29,9 @@ interface Stack {
 
 export function stackOnce(plan: Plan): Plan {
   const places = new Map<BufferId, Place>();
-  for (const { scan, loop, uses, begins } of eachScope(plan)) {
+  for (const { scan, loop, uses, begins } of loopsOfScans(plan)) {
     const stacks = [...new Set(loop.stores.map(({ access }) => access.buffer))]
-      .filter((buffer) => begins(buffer) && isWrittenBy(scan, loop, buffer))
+      .filter((buffer) => begins(buffer) && isStoredOnlyBy(scan, loop, buffer))
       .flatMap((buffer) => stackOf(loop, buffer) ?? []);
     for (const kept of stacks) {
       for (const joined of stacks) {
@@ -74,7 +74,7 @@ function stackOf(loop: Loop, buffer: BufferId): Stack | undefined {
     .filter(({ access }) => access.buffer === buffer)
     .sort((a, b) => a.access.offset - b.access.offset);
   const part = stores[1]?.access.offset ?? 0;
-  const inLine = stores.every(({ access }, i) => isSame(access, { ...stores[0]!.access, offset: i * part }));
+  const inLine = stores.every(({ access }, i) => isSameAccess(access, { ...stores[0]!.access, offset: i * part }));
   const betweenRows = Object.values(stores[0]!.access.strides).filter(
     ({ coefficient, axes }) => axes.length === 0 && coefficient >= part,
   );
@@ -141,7 +141,7 @@ function runsOf(outer: Outer, place: Place | undefined): readonly Outer[] {
 function withoutRepeats(loop: Loop): Loop {
   const isRepeat = (at: number) => {
     const { value, access } = loop.stores[at]!;
-    return loop.stores.slice(0, at).some((store) => store.value === value && isSame(store.access, access));
+    return loop.stores.slice(0, at).some((store) => store.value === value && isSameAccess(store.access, access));
   };
   return { ...loop, stores: loop.stores.filter((_, at) => !isRepeat(at)) };
 }

@@ -14,8 +14,8 @@ export interface Place {
   readonly columns: readonly number[];
 }
 
-/** Whether both mean the same place, for every element and every step. */
-export function isSame(a: Access | undefined, b: Access): boolean {
+/** Whether both mean the same place, for every element and, unlike `samePlace` of plan.ts, at every step of enclosing scans. */
+export function isSameAccess(a: Access | undefined, b: Access): boolean {
   if (a === undefined) return false;
   const dims = new Set([...Object.keys(a.strides), ...Object.keys(b.strides)]);
   return (
