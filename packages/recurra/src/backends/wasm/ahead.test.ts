@@ -5,12 +5,14 @@ import { beforeGradient, runPasses } from "../../compile/pipeline.ts";
 import { recurrent } from "../../layers/recurrent.ts";
 import { mul, sumAll } from "../../trace/operations.ts";
 import { sequenceType } from "../../trace/tensor.ts";
+import { emitModule } from "./emit.ts";
+import { wholePages } from "./instantiate.ts";
 import { lower } from "./lower.ts";
 import { planMemory } from "./memory.ts";
 import type { Command, Scan } from "./plan.ts";
 
 const hiddenSize = 8;
-/** Products of 3 · 8 columns: those of 170 steps at once, four times, then 20. */
+/** Products of 3 · 8 columns: there is room for those of 170 steps at once. */
 const sizes = { batch: 16, time: 700 };
 
 const equations = programOf((trace) => {
@@ -51,6 +53,30 @@ describe("products that a scan reads step by step", () => {
   it("are made so in training too, where the way back does not read them", () => {
     const scans = scansOf(lower(optimized(equations)).commands);
     expect(scans.map(({ ahead }) => ahead?.products.length)).toEqual([1, 1, undefined, undefined]);
+  });
+
+  it("span nearly the same number of steps, however many there are", () => {
+    const plan = lower(program);
+    const { addresses, shardBytes, arenaBytes } = planMemory(plan, sizes, new Map());
+    const { bytes } = emitModule([{ name: "run", plan, addresses, absolute: new Set() }], ["batch", "time"]);
+    const rows: number[] = [];
+    const kernels = {
+      pack: () => undefined,
+      gemm: (...numbers: number[]) => numbers[6] === 3 * hiddenSize && numbers[7] === 3 && rows.push(numbers[5]!),
+      outer: () => undefined,
+    };
+    const memory = new WebAssembly.Memory({ initial: wholePages(shardBytes + arenaBytes + 65536) / 65536 });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, kernels });
+    const run = exports["run"] as (...numbers: number[]) => void; // The module exports functions of numbers only.
+    const stepsOf = (time: number) => {
+      rows.length = 0;
+      run(sizes.batch, time, 65536, 65536 + arenaBytes, 0);
+      return rows.slice(0, rows.length / 2).map((count) => count / sizes.batch); // Of the first direction.
+    };
+    expect(stepsOf(700)).toEqual([140, 140, 140, 140, 140]);
+    expect(stepsOf(171)).toEqual([86, 85]);
+    expect(stepsOf(170)).toEqual([170]);
+    expect(stepsOf(1)).toEqual([1]);
   });
 
   it.each(backends)("of no rows or no steps are nothing ($name)", ({ run }) => {

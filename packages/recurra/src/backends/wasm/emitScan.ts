@@ -121,6 +121,12 @@ function stepsAhead(
   code.if(() => code.i32(1).set(floats));
   code.i32(budget).get(floats).do("i32.div_u").tee(most).do("i32.eqz");
   code.if(() => code.i32(1).set(most));
+  // As many times as that takes, but all of nearly the same length: a last product of few rows would read the whole weight for them.
+  const timesLess1 = code.local(i32);
+  code.get(remaining).if(() => {
+    code.get(remaining).i32(1).do("i32.sub").get(most).do("i32.div_u").tee(timesLess1);
+    code.get(remaining).do("i32.add").get(timesLess1).i32(1).do("i32.add", "i32.div_u").set(most);
+  });
   return {
     since,
     count,
