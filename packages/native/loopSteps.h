@@ -64,7 +64,7 @@ typedef struct {
 } Value;
 
 typedef struct {
-  enum { computes, compares, shifts, takes, reads, writes, spreadsColumn, addsRest } form;
+  enum { computes, compares, shifts, reads, writes, spreadsColumn, addsRest } form;
   int instruction, immediate;
   int to, a, b, over; /* over: whose register `to` takes, where the step leaves some of its lanes as they are */
   Place place;
@@ -414,25 +414,16 @@ static int opSteps(Body *body, int i) {
 
 static int sumRegister(int i) { return vectorRegisters - 1 - i; }
 
-/* Four lanes of the sum, four elements after four. The largest is the same in any order: it has sixteen. */
+/* Sixteen lanes of the sum or of the largest; behind the last whole vector there are four. */
 static void sumSteps(Body *body, const Result *reduction, int sum) {
   const int x = body->now[reduction->value];
   if (body->partial) {
     addStep(body, (Step){addsRest, addFloats, reduction->op, sum, x, sum, none, {0}, {.four = 1}, {0}});
-    return;
-  }
-  if (reduction->op == 1) {
+  } else if (reduction->op == 1) {
     const int larger = extremeSteps(body, higherOfTwo, sum, x);
     addStep(body, (Step){computes, moveVector, -1, sum, none, larger, none, {0}, {0}, {0}});
-    return;
-  }
-  for (int part = 0; part < 4; part++) {
-    int four = x;
-    if (part > 0) {
-      four = newValue(body);
-      addStep(body, (Step){takes, takeFour, part, four, x, none, none, {0}, {0}, {0}});
-    }
-    addStep(body, (Step){computes, addFloats, -1, sum, sum, four, none, {0}, {.four = 1}, {0}});
+  } else {
+    addStep(body, (Step){computes, addFloats, -1, sum, sum, x, none, {0}, {0}, {0}});
   }
 }
 

@@ -8,7 +8,7 @@
 /*
  * A program, as 32-bit words (encodeLoop.ts of recurra writes it):
  *
- *     version 1, axes, bases, steps, dims, pointers, ops, stores, reductions, four lanes (0 or 1), batch (its dim, or −1)
+ *     version 1, axes, bases, steps, dims, pointers, ops, stores, reductions, in lanes (0 or 1), batch (its dim, or −1)
  *     dims:        size of each, outermost first
  *     pointers:    base (0: the start of memory, 1 …: those of the call), start, stride along each dim, along each step; in floats
  *     ops:         0 load: pointer, address, copy        1 literal: bits of the float   2 position: dim or −1
@@ -19,8 +19,9 @@
  *     a size:      coefficient, count, count × axis
  *
  * Values are numbers of earlier ops. `copy`: the loop overwrites what it loads here and needs it afterwards. `direct`: nothing
- * that the loop loads lies in the buffer of this store. Sums along the innermost dimension run in four lanes, the rest of a row
- * in the first, as WebAssembly does them; without `four lanes` all of it runs in the first.
+ * that the loop loads lies in the buffer of this store. Along the innermost dimension element j of whole sixteens is added to lane
+ * j mod 16; the four fours of lanes are added up, one after the other; what remains of a row is added four by four, and the last
+ * elements to the first lane, as WebAssembly does it. Without `in lanes` all of it is added to the first.
  */
 typedef struct {
   int32_t coefficient, count, axes[mostAxes];
@@ -51,7 +52,7 @@ typedef struct {
   int32_t value, op, pointer;
   uint32_t address;
   int direct, inRegister, carried;
-  float lanes[4]; /* between the parts of a long row */
+  float lanes[widestLanes]; /* between the parts of a long row */
 } Result;
 
 /* Of a loop: `count` positions of its outermost dimension from `first` on; a negative count means all of them. */
@@ -60,7 +61,7 @@ typedef struct {
 } Part;
 
 typedef struct {
-  int axes, bases, steps, dims, pointers, ops, stores, reductions, fourLanes, batch, slots, fresh;
+  int axes, bases, steps, dims, pointers, ops, stores, reductions, inLanes, batch, slots, fresh;
   Size size[mostDims];
   int64_t sizeNow[mostDims]; /* of the part that the last run did */
   Part part;                 /* which that was */
@@ -248,7 +249,7 @@ static Loop *readLoop(const int32_t *words, size_t length) {
   loop->ops = wordBelow(&reader, 0, most);
   loop->stores = wordBelow(&reader, 0, most);
   loop->reductions = wordBelow(&reader, 0, most);
-  loop->fourLanes = wordBelow(&reader, 0, 2);
+  loop->inLanes = wordBelow(&reader, 0, 2);
   loop->batch = wordBelow(&reader, -1, loop->dims);
   loop->fresh = 1;
   loop->pointer = calloc(loop->pointers + 1, sizeof *loop->pointer);
@@ -402,45 +403,49 @@ static inline Four larger(Four a, Four b) {
   return (Four)((more & (FourInts)a) | (less & (FourInts)b) | (~(more | less) & rest));
 }
 
-static inline float largerOne(float a, float b) {
-  Four x = {a, 0, 0, 0}, y = {b, 0, 0, 0};
-  return larger(x, y)[0];
+static inline Four combined(int max, Four a, Four b) { return max ? larger(a, b) : a + b; }
+
+static inline float combinedOne(int max, float a, float b) {
+  const Four x = {a, 0, 0, 0}, y = {b, 0, 0, 0};
+  return max ? larger(x, y)[0] : a + b;
+}
+
+static inline Four fourAt(const float *from) {
+  Four value;
+  memcpy(&value, from, sizeof value);
+  return value;
 }
 
 /* The rows of a tile, each into its own place of the target. */
 static void reduceRows(const Loop *loop, Result *reduction, Tile tile, long start, float *target, long targetRow) {
+  enum { fours = widestLanes / 4 };
   const Values x = loop->op[reduction->value].now;
   const int max = reduction->op == 1;
   const float nothing = max ? -__builtin_inff() : 0;
   const long count = loop->dims == 0 ? 1 : loop->sizeNow[loop->dims - 1];
   for (long row = 0; row < tile.rows; row++) {
     const float *from = x.at + row * x.row;
-    Four sum = {nothing, nothing, nothing, nothing};
-    if (start > 0) memcpy(&sum, reduction->lanes, sizeof sum);
+    Four lanes[fours];
+    for (int i = 0; i < fours; i++) lanes[i] = (Four){nothing, nothing, nothing, nothing};
+    if (start > 0) memcpy(lanes, reduction->lanes, sizeof lanes);
     long at = 0;
-    if (loop->fourLanes) {
-      for (; at + 4 <= tile.columns; at += 4) {
-        Four value;
-        memcpy(&value, from + at * x.step, sizeof value);
-        sum = max ? larger(sum, value) : sum + value;
-      }
+    if (loop->inLanes) {
+      for (; at + widestLanes <= tile.columns; at += widestLanes)
+        for (int i = 0; i < fours; i++) lanes[i] = combined(max, lanes[i], fourAt(from + at * x.step + 4 * i));
+    } else {
+      for (; at < tile.columns; at++) lanes[0][0] = combinedOne(max, lanes[0][0], from[at * x.step]);
     }
-    for (; at < tile.columns; at++) {
-      const float value = from[at * x.step];
-      sum[0] = max ? largerOne(sum[0], value) : sum[0] + value;
-    }
-    if (start + tile.columns < count) {
-      memcpy(reduction->lanes, &sum, sizeof sum);
+    if (start + tile.columns < count) { /* so far whole sixteens */
+      memcpy(reduction->lanes, lanes, sizeof lanes);
       continue;
     }
+    for (int i = 1; i < fours; i++) lanes[0] = combined(max, lanes[0], lanes[i]);
+    for (; at + 4 <= tile.columns; at += 4) lanes[0] = combined(max, lanes[0], fourAt(from + at * x.step));
+    for (; at < tile.columns; at++) lanes[0][0] = combinedOne(max, lanes[0][0], from[at * x.step]);
+    const Four sum = lanes[0];
+    const float all = combinedOne(max, combinedOne(max, sum[0], sum[1]), combinedOne(max, sum[2], sum[3]));
     float *place = target + row * targetRow;
-    if (max) {
-      float all = largerOne(largerOne(sum[0], sum[1]), largerOne(sum[2], sum[3]));
-      *place = reduction->carried ? largerOne(all, *place) : all;
-    } else {
-      float all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-      *place = reduction->carried ? all + *place : all;
-    }
+    *place = reduction->carried ? combinedOne(max, all, *place) : all;
   }
 }
 
@@ -578,7 +583,7 @@ static void runTile(Loop *loop, const Run *run, Tile tile, int64_t firstRow, int
         for (long j = 0; j < tile.columns; j++) {
           float *place = target + r * row + j * inner;
           const float value = from.at[r * from.row + j * from.step];
-          *place = reduction->op == 1 ? largerOne(*place, value) : *place + value;
+          *place = combinedOne(reduction->op == 1, *place, value);
         }
   }
 }

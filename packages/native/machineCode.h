@@ -188,7 +188,6 @@ static void writeStep(Allocation *at, const Step *given) {
     case computes: vector(out, step.instruction, step.lanes, to, a, b, step.immediate); break;
     case compares: vector(out, step.instruction, step.lanes, step.to, a, b, step.immediate); break;
     case shifts: vector(out, step.instruction, step.lanes, step.place.at, to, b, step.immediate); break;
-    case takes: vector(out, step.instruction, step.lanes, a, 0, inVector(to), step.immediate); break;
     case reads: loadFrom(out, to, step.place); break;
     case writes: vector(out, step.instruction, (Lanes){.mask = step.place.partial}, a, 0, operandAt(out, step.place), -1); break;
     case spreadsColumn:
@@ -215,21 +214,21 @@ static int constantWord(Assembler *out, float x) {
   return poolConstants(out, &word, 1);
 }
 
-/* Sixteen lanes of the largest become four, where there was a whole vector. */
-static void writeLargest(const Body *body) {
+/* Sixteen lanes become four, one four after the other, where there was a whole vector. */
+static void foldLanes(const Body *body, int sums) {
   const Loop *loop = body->loop;
   Assembler *out = body->assembler;
   const int all = scratchRegisters; /* no value is in a register now */
-  PUT(out, 0x48, 0x85, 0xf6);       /* whether rsi is 0 */
+  if (sums == 0) return;
+  PUT(out, 0x48, 0x85, 0xf6); /* whether rsi is 0 */
   const size_t noVector = jumpOn(out, ifZero);
-  for (int i = 0, sums = 0; i < loop->reductions; i++) {
+  for (int i = 0, sum = 0; i < loop->reductions; i++) {
     if (!loop->reduction[i].inRegister) continue;
-    const int sum = sumRegister(sums++);
-    if (loop->reduction[i].op == 0) continue;
-    vector(out, moveVector, (Lanes){0}, all, 0, inVector(sum), -1);
+    const int reg = sumRegister(sum++);
+    vector(out, moveVector, (Lanes){0}, all, 0, inVector(reg), -1);
     for (int part = 1; part < 4; part++) {
       vector(out, takeFour, (Lanes){0}, all, 0, inVector(0), part);
-      accumulate(out, 1, sum, inVector(0));
+      accumulate(out, loop->reduction[i].op == 1, reg, inVector(0));
     }
   }
   land(out, noVector);
@@ -292,7 +291,7 @@ static void writeRows(Body *pair, Body *whole, Body *rest) {
     loadWide(out, rsi, wholeAt);
   }
   writeColumns(whole, sums, 1);
-  writeLargest(whole);
+  foldLanes(whole, sums);
 
   compareWord(out, restAt, 0);
   const size_t noRest = jumpOn(out, ifZero);
@@ -333,7 +332,7 @@ static int isCompiled(const Loop *loop) {
     if (strideOf(loop, reduction->pointer) != !reduction->inRegister || reduction->address > INT32_MAX) return 0;
     sums += reduction->inRegister != 0;
   }
-  return sums <= mostSums && loop->fourLanes;
+  return sums <= mostSums && loop->inLanes;
 }
 
 static void freeBody(Body *body) {

@@ -23,6 +23,8 @@ import {
 
 const none = size(0);
 const unit = size(1);
+/** Of a sum along a row, of four lanes each: element j is added to lane j mod 16, so that no addition waits for the one before. */
+const accumulators = 4;
 
 /** Accesses that move together share one pointer; their own addresses are immediates of the instructions. */
 interface Pointer {
@@ -93,7 +95,8 @@ class LoopEmitter {
   /** Up-counting positions, kept only where an operation asks for them. */
   readonly #indices = new Map<Dim, Local>();
   readonly #values: Local[];
-  readonly #sums: Local[];
+  /** For each reduction, accumulators that take turns. */
+  readonly #sums: (readonly Local[])[];
   readonly #part: LoopPart | undefined;
   readonly #addressOf: ((access: Access) => Local) | undefined;
   /** How much of the outermost dimension this part has. */
@@ -117,7 +120,7 @@ class LoopEmitter {
     if (positional) for (const dim of loop.dims) this.#indices.set(dim.name, code.local(i32));
     for (const access of accessesOf(loop)) this.#pointerOf.set(access, this.#pointerFor(access));
     this.#values = loop.ops.map(() => code.local(v128));
-    this.#sums = loop.reductions.map(() => code.local(v128));
+    this.#sums = loop.reductions.map(() => Array.from({ length: accumulators }, () => code.local(v128)));
   }
 
   emit(): void {
@@ -194,21 +197,26 @@ class LoopEmitter {
     });
     const reductions = this.#loop.reductions.map((reduction, i) => ({
       ...reduction,
-      sum: this.#sums[i]!,
+      sums: this.#sums[i]!,
       register: equalSize(inner(reduction.access), none),
     }));
-    for (const { op, sum, register } of reductions)
-      if (register) code.f32x4(op === "sum" ? 0 : Number.NEGATIVE_INFINITY).set(sum);
+    const registers = reductions.filter(({ register }) => register);
+    const known = count.axes.length === 0 && !this.#isPart(level) ? count.coefficient : undefined;
+    /** Where there are no sixteen elements, the first accumulator is enough. */
+    const inTurns = vectorizable && registers.length > 0 && (known === undefined || known >= 4 * accumulators);
+    for (const { op, sums } of registers)
+      for (const sum of inTurns ? sums : sums.slice(0, 1))
+        code.f32x4(op === "sum" ? 0 : Number.NEGATIVE_INFINITY).set(sum);
 
-    const body = (lanes: "full" | "one") => {
+    const body = (lanes: "full" | "one", turn = 0) => {
       this.#loop.ops.forEach((op, ref) => {
         if (op.kind === "load") {
           if (!equalSize(inner(op.access), none)) this.#load(op.access, level, lanes, ref);
         } else this.#operate(op, ref, dim?.name);
       });
       for (const { value, access } of this.#loop.stores) this.#store(this.#values[value]!, access, level, lanes);
-      for (const { value, op, access, sum, register } of reductions) {
-        if (register) this.#accumulate(this.#values[value]!, op, sum, lanes);
+      for (const { value, op, access, sums, register } of reductions) {
+        if (register) this.#accumulate(this.#values[value]!, op, sums[turn]!, lanes);
         else {
           const combined = code.local(v128);
           this.#pushPointer(access, level);
@@ -226,38 +234,30 @@ class LoopEmitter {
       if (index !== undefined) code.advance(index, width);
     };
     const counter = code.local(i32);
-    const repeat = (amount: number | undefined, push: () => void, lanes: "full" | "one") => {
-      if (amount === 0) return;
-      if (amount === 1) {
-        body(lanes);
+    /** `run` as often as `(count & mask) >> shift` says. */
+    const repeat = (mask: number, shift: number, run: () => void) => {
+      if (known !== undefined && (known & mask) >> shift <= 1) {
+        if ((known & mask) >> shift === 1) run();
         return;
       }
-      push();
-      code.set(counter).times(counter, () => body(lanes));
+      this.#pushCount(level, count);
+      if (mask !== -1) code.i32(mask).do("i32.and");
+      if (shift > 0) code.i32(shift).do("i32.shr_u");
+      code.set(counter).times(counter, run);
     };
-    const known = count.axes.length === 0 && !this.#isPart(level) ? count.coefficient : undefined;
-    if (vectorizable) {
-      repeat(
-        known === undefined ? undefined : known >> 2,
-        () => {
-          this.#pushCount(level, count);
-          code.i32(2).do("i32.shr_u");
-        },
-        "full",
-      );
-      repeat(
-        known === undefined ? undefined : known & 3,
-        () => {
-          this.#pushCount(level, count);
-          code.i32(3).do("i32.and");
-        },
-        "one",
-      );
-    } else repeat(known, () => this.#pushCount(level, count), "one");
-
-    for (const { op, access, sum, register, carried } of reductions) {
-      if (register) this.#finishReduction(sum, op, access, level, carried);
+    if (!vectorizable) repeat(-1, 0, () => body("one"));
+    else {
+      if (inTurns) {
+        repeat(-1, 4, () => {
+          for (let turn = 0; turn < accumulators; turn++) body("full", turn);
+        });
+        for (const { op, sums } of registers) this.#foldTurns(op, sums);
+      }
+      repeat(inTurns ? 15 : -1, 2, () => body("full"));
+      repeat(3, 0, () => body("one"));
     }
+
+    for (const { op, access, sums, carried } of registers) this.#finishReduction(sums[0]!, op, access, level, carried);
   }
 
   #isPart(level: number): boolean {
@@ -391,6 +391,14 @@ class LoopEmitter {
       else code.f32x4(Number.NEGATIVE_INFINITY).i32x4(-1, 0, 0, 0).do("v128.bitselect");
     }
     code.do(op === "sum" ? "f32x4.add" : "f32x4.max").set(sum);
+  }
+
+  /** Adds the other accumulators to the first. */
+  #foldTurns(op: "sum" | "max", [first, ...others]: readonly Local[]): void {
+    const code = this.#code;
+    code.get(first!);
+    for (const other of others) code.get(other).do(op === "sum" ? "f32x4.add" : "f32x4.max");
+    code.set(first!);
   }
 
   #finishReduction(sum: Local, op: "sum" | "max", access: Access, level: number, carried: boolean): void {

@@ -87,7 +87,7 @@ export function encodeLoop(
   if (loads.some((load) => writes.some((write) => mayCollide(load, write, loop.dims)))) return undefined;
 
   const inner = dims.at(-1);
-  const fourLanes = liesAlong(accesses, inner);
+  const inLanes = liesAlong(accesses, inner);
   /** By their words. */
   const pointers = new Map<string, number>();
   const pointerWords: number[] = [];
@@ -169,7 +169,7 @@ export function encodeLoop(
     loop.ops.length,
     loop.stores.length,
     loop.reductions.length,
-    fourLanes ? 1 : 0,
+    inLanes ? 1 : 0,
     dimOf("batch"),
   ];
   for (const dim of dims) pushSize(head, dim.size, axes);
