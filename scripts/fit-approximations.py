@@ -1,4 +1,4 @@
-"""Coefficients of the vector approximations in packages/recurra/src/backends/wasm/math.ts.
+"""Coefficients of the vector approximations in packages/recurra/src/backends/wasm/code/math.ts.
 
 Each polynomial minimises the weighted error on Chebyshev nodes (iterated towards minimax by reweighting).
 Run: python3 scripts/fit-approximations.py   (needs numpy)

@@ -21,6 +21,11 @@ const floors: readonly (readonly string[])[] = [
   ["entries", "index.ts"],
 ];
 
+/** Floors of a folder's own, lowest first. */
+const inside: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "backends/wasm": [["code"], ["plan"], ["memory", "emit"]],
+};
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -35,7 +40,7 @@ function violations(imports: readonly Import[]): string[] {
       if (!(dynamic && from.startsWith("formats/"))) found.push(`package: ${from} → ${to}`);
       continue;
     }
-    const [low, high] = [place(to), place(from)];
+    const [low, high] = placesOf(to, from);
     if (low === undefined || high === undefined) found.push(`no floor: ${from} → ${to}`);
     else if (low.folder === high.folder) continue;
     else if (low.floor > high.floor) found.push(`upward: ${from} (floor ${high.floor}) → ${to} (floor ${low.floor})`);
@@ -44,8 +49,22 @@ function violations(imports: readonly Import[]): string[] {
   return [...found, ...cycles(imports)];
 }
 
-function place(file: string): { folder: string; floor: number } | undefined {
-  for (const [floor, folders] of floors.entries()) {
+interface Place {
+  readonly folder: string;
+  readonly floor: number;
+}
+
+/** In the house, or in the folder that both are in, where that has floors of its own. */
+function placesOf(to: string, from: string): readonly [Place | undefined, Place | undefined] {
+  const [low, high] = [place(to, floors), place(from, floors)];
+  const own = low !== undefined && low.folder === high?.folder ? inside[low.folder] : undefined;
+  if (own === undefined) return [low, high];
+  const below = own.map((folders) => folders.map((folder) => `${low!.folder}/${folder}`));
+  return [place(to, below), place(from, below)];
+}
+
+function place(file: string, among: typeof floors): Place | undefined {
+  for (const [floor, folders] of among.entries()) {
     for (const folder of folders) if (file === folder || file.startsWith(`${folder}/`)) return { folder, floor };
   }
   return undefined;
@@ -118,6 +137,22 @@ describe("the judge of imports", () => {
 
   it("lets a file import from lower floors and its own folder", () => {
     expect(violations([from("train/a.ts", "train/b.ts"), from("train/b.ts", "autodiff/gradient.ts")])).toEqual([]);
+  });
+
+  it("knows the floors within a folder", () => {
+    const wasm = (path: string) => `backends/wasm/${path}`;
+    expect(violations([from(wasm("emit/a.ts"), wasm("plan/b.ts")), from("compile/a.ts", wasm("emit/a.ts"))])).toEqual(
+      [],
+    );
+    expect(violations([from(wasm("plan/a.ts"), wasm("emit/b.ts"))])).toEqual([
+      "upward: backends/wasm/plan/a.ts (floor 1) → backends/wasm/emit/b.ts (floor 2)",
+    ]);
+    expect(violations([from(wasm("memory/a.ts"), wasm("emit/b.ts"))])).toEqual([
+      "sideways: backends/wasm/memory/a.ts → backends/wasm/emit/b.ts (both on floor 2)",
+    ]);
+    expect(violations([from(wasm("a.ts"), wasm("plan/b.ts"))])).toEqual([
+      "no floor: backends/wasm/a.ts → backends/wasm/plan/b.ts",
+    ]);
   });
 
   it("finds upward, sideways, circular and package imports, and files on no floor", () => {

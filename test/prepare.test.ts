@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Command } from "../packages/recurra/src/backends/wasm/plan.ts";
+import type { Command } from "../packages/recurra/src/backends/wasm/plan/plan.ts";
 import { createRandom } from "../packages/recurra/src/base/random.ts";
 import { makeEntry } from "../packages/recurra/src/compile/entry.ts";
 import { gru, lstm } from "../packages/recurra/src/entries/cells.ts";

@@ -104,13 +104,13 @@ await benchLoops();
 /** Loops as WebAssembly functions, interpreted, and as machine code where that can be, all called from WebAssembly. */
 async function benchLoops() {
   const folder = new URL("../recurra/dist/backends/wasm/", import.meta.url);
-  if (!existsSync(new URL("encodeLoop.js", folder))) {
+  if (!existsSync(new URL("emit/encodeLoop.js", folder))) {
     console.log("loops: not timed, recurra is not built (npm run build)");
     return;
   }
   const from = (file) => import(new URL(file, folder).href);
   const [{ ModuleAssembler }, { emitLoop }, { encodeLoop, fewestElements }] = await Promise.all(
-    ["assembler.js", "emitLoop.js", "encodeLoop.js"].map(from),
+    ["code/assembler.js", "emit/loop.js", "emit/encodeLoop.js"].map(from),
   );
   native.select(native.instructionSets[0]);
   console.log(`loops, ${native.selected()}, nanoseconds:`);

@@ -1,7 +1,7 @@
 /** Programs for tests: traced from equations, fed with seeded numbers, differentiated and run on every backend. */
 import { gradients } from "../../packages/recurra/src/autodiff/gradient.ts";
 import { interpret } from "../../packages/recurra/src/backends/reference/interpret.ts";
-import { bestArithmetic } from "../../packages/recurra/src/backends/wasm/instantiate.ts";
+import { bestArithmetic } from "../../packages/recurra/src/backends/wasm/code/instantiate.ts";
 import { createRandom } from "../../packages/recurra/src/base/random.ts";
 import { type AxisSizes, elementCount, scalarType } from "../../packages/recurra/src/base/shapes.ts";
 import { Executable } from "../../packages/recurra/src/compile/executable.ts";

@@ -1,9 +1,10 @@
 /** Random fused loops as machine code, interpreted, and as WebAssembly functions: the same bits in the whole memory. */
 import { describe, expect, it } from "vitest";
-import type { EmitContext } from "../../recurra/src/backends/wasm/address.ts";
-import { ModuleAssembler } from "../../recurra/src/backends/wasm/assembler.ts";
-import { collapse, emitLoop } from "../../recurra/src/backends/wasm/emitLoop.ts";
-import { encodeLoop, type LoopSite } from "../../recurra/src/backends/wasm/encodeLoop.ts";
+import { ModuleAssembler } from "../../recurra/src/backends/wasm/code/assembler.ts";
+import type { EmitContext } from "../../recurra/src/backends/wasm/emit/address.ts";
+import { encodeLoop, type LoopSite } from "../../recurra/src/backends/wasm/emit/encodeLoop.ts";
+import { emitLoop } from "../../recurra/src/backends/wasm/emit/loop.ts";
+import { collapse } from "../../recurra/src/backends/wasm/plan/dims.ts";
 import {
   type Access,
   accessesOf,
@@ -13,7 +14,7 @@ import {
   type LoopOp,
   type Size,
   size,
-} from "../../recurra/src/backends/wasm/plan.ts";
+} from "../../recurra/src/backends/wasm/plan/plan.ts";
 import { createRandom, type Random } from "../../recurra/src/base/random.ts";
 import type { BinaryKind, UnaryKind } from "../../recurra/src/ir/nodes.ts";
 import { fill, firstDifference, native, numbers, ways } from "./memories.ts";

@@ -1,11 +1,11 @@
 /** Steps of scans that the kernels run in one call, against modules that call each product and loop of them: the same bits in the whole memory. */
 import { describe, expect, it } from "vitest";
 import { optimized, programOf, scopeIn } from "../../../test/support/programs.ts";
-import { emitModule } from "../../recurra/src/backends/wasm/emit.ts";
-import type { NativeLoops } from "../../recurra/src/backends/wasm/encodeLoop.ts";
-import { lower } from "../../recurra/src/backends/wasm/lower.ts";
-import { evaluate, planMemory } from "../../recurra/src/backends/wasm/memory.ts";
-import type { BufferId, Plan } from "../../recurra/src/backends/wasm/plan.ts";
+import type { NativeLoops } from "../../recurra/src/backends/wasm/emit/encodeLoop.ts";
+import { emitModule } from "../../recurra/src/backends/wasm/emit/module.ts";
+import { evaluate, planMemory } from "../../recurra/src/backends/wasm/memory/arena.ts";
+import { lower } from "../../recurra/src/backends/wasm/plan/lower.ts";
+import type { BufferId, Plan } from "../../recurra/src/backends/wasm/plan/plan.ts";
 import type { AxisSizes } from "../../recurra/src/base/shapes.ts";
 import { gru } from "../../recurra/src/cells/gru.ts";
 import { lstmLayerNorm } from "../../recurra/src/cells/layer-norm.ts";

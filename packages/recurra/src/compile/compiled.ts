@@ -1,6 +1,7 @@
 /** One program of an executable: planned, emitted and compiled when it is first called, and again for larger sizes. */
-import { emitModule, exportsOf } from "../backends/wasm/emit.ts";
-import { type Instantiated, instantiate } from "../backends/wasm/instantiate.ts";
+
+import { type Instantiated, instantiate } from "../backends/wasm/code/instantiate.ts";
+import { emitModule, exportsOf } from "../backends/wasm/emit/module.ts";
 import { ShapeError, UnsupportedError } from "../base/errors.ts";
 import type { Axis, AxisSizes } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";

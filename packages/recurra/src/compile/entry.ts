@@ -1,14 +1,14 @@
 /** A program as the executable holds it: split into rows and whole where it can be, lowered, with the types of its buffers. */
 
-import { withStepsAhead } from "../backends/wasm/ahead.ts";
-import { paramsRead, separateConstants } from "../backends/wasm/constants.ts";
-import { inPlace } from "../backends/wasm/inPlace.ts";
-import { lower } from "../backends/wasm/lower.ts";
-import { evaluate } from "../backends/wasm/memory.ts";
-import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
-import { stackInPlace } from "../backends/wasm/stackInPlace.ts";
-import { stackOnce } from "../backends/wasm/stackOnce.ts";
-import { inStages } from "../backends/wasm/stages.ts";
+import { evaluate } from "../backends/wasm/memory/arena.ts";
+import { inPlace } from "../backends/wasm/memory/inPlace.ts";
+import { stackInPlace } from "../backends/wasm/memory/stackInPlace.ts";
+import { stackOnce } from "../backends/wasm/memory/stackOnce.ts";
+import { withStepsAhead } from "../backends/wasm/plan/ahead.ts";
+import { paramsRead, separateConstants } from "../backends/wasm/plan/constants.ts";
+import { lower } from "../backends/wasm/plan/lower.ts";
+import type { BufferId, Command, Plan } from "../backends/wasm/plan/plan.ts";
+import { inStages } from "../backends/wasm/plan/stages.ts";
 import { aliveAxis, type Packing, packedAxis } from "../base/packing.ts";
 import {
   type Axis,

@@ -6,7 +6,7 @@ import {
   type Instantiated,
   kernels,
   wholePages,
-} from "../backends/wasm/instantiate.ts";
+} from "../backends/wasm/code/instantiate.ts";
 import { InternalError, OptionError, ShapeError } from "../base/errors.ts";
 import {
   type Axis,

@@ -1,5 +1,5 @@
 /** What this machine and engine offer, and how fast its kernels multiply: found and measured here, shown by whoever asks. */
-import { kernelModule } from "../backends/wasm/kernels.ts";
+import { kernelModule } from "../backends/wasm/code/kernels.ts";
 import type { Program } from "../ir/nodes.ts";
 import { matmul } from "../trace/operations.ts";
 import { scan } from "../trace/scan.ts";

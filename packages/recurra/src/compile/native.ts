@@ -1,6 +1,7 @@
 /** The native kernels of @recurra/native, where they are installed: looked for at run time, in Node only. */
-import type { NativeLoops } from "../backends/wasm/encodeLoop.ts";
-import type { Arithmetic } from "../backends/wasm/tile.ts";
+
+import type { Arithmetic } from "../backends/wasm/code/tile.ts";
+import type { NativeLoops } from "../backends/wasm/emit/encodeLoop.ts";
 
 /** Kernels bound to one memory: functions of whole numbers that a WebAssembly module can import. */
 export interface BoundKernels {

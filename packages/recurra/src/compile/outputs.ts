@@ -1,5 +1,5 @@
 /** Reads what a program has computed, wherever its shards and what is done once for all rows have left it. */
-import type { BufferId } from "../backends/wasm/plan.ts";
+import type { BufferId } from "../backends/wasm/plan/plan.ts";
 import { InternalError } from "../base/errors.ts";
 import { isPackedType } from "../base/packing.ts";
 import { type AxisSizes, elementCount, product } from "../base/shapes.ts";

@@ -1,7 +1,7 @@
 /** Where the parts of programs lie in the one memory, and which form of a program is used: the plain one, or in segments. */
-import type { ProgramToEmit } from "../backends/wasm/emit.ts";
-import { evaluate, planMemory } from "../backends/wasm/memory.ts";
-import type { BufferId } from "../backends/wasm/plan.ts";
+import type { ProgramToEmit } from "../backends/wasm/emit/module.ts";
+import { evaluate, planMemory } from "../backends/wasm/memory/arena.ts";
+import type { BufferId } from "../backends/wasm/plan/plan.ts";
 import { type Axis, type AxisSizes, segmentLength, segmentsOf } from "../base/shapes.ts";
 import { type Entry, type Part, type PlacedParam, withPackedSizes } from "./entry.ts";
 import { largestShard, rowsAlone, shardCount } from "./shards.ts";

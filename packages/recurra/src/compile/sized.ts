@@ -1,8 +1,9 @@
 /** What all calls of a program with the same sizes have in common: worked out at the first of them, for many follow it in training. */
-import { stageName } from "../backends/wasm/emit.ts";
-import type { Exported, Instantiated } from "../backends/wasm/instantiate.ts";
-import type { BufferId, Plan } from "../backends/wasm/plan.ts";
-import { stagesOf } from "../backends/wasm/stages.ts";
+
+import type { Exported, Instantiated } from "../backends/wasm/code/instantiate.ts";
+import { stageName } from "../backends/wasm/emit/module.ts";
+import type { BufferId, Plan } from "../backends/wasm/plan/plan.ts";
+import { stagesOf } from "../backends/wasm/plan/stages.ts";
 import { isPackedType } from "../base/packing.ts";
 import { type Axis, type AxisSizes, elementCount, type TensorType } from "../base/shapes.ts";
 import { type Entry, operationsOf, type Part, withPackedSizes } from "./entry.ts";

@@ -1,11 +1,11 @@
 /** One timestep of a program as a module of its own: states and packed weights stay in its memory, a step is one call without allocation. */
 
-import { separateConstants } from "../backends/wasm/constants.ts";
-import { emitModule } from "../backends/wasm/emit.ts";
-import { bestArithmetic, createMemory, instantiate, kernels } from "../backends/wasm/instantiate.ts";
-import { lower } from "../backends/wasm/lower.ts";
-import { evaluate, planMemory } from "../backends/wasm/memory.ts";
-import type { BufferId, Command, Plan } from "../backends/wasm/plan.ts";
+import { bestArithmetic, createMemory, instantiate, kernels } from "../backends/wasm/code/instantiate.ts";
+import { emitModule } from "../backends/wasm/emit/module.ts";
+import { evaluate, planMemory } from "../backends/wasm/memory/arena.ts";
+import { separateConstants } from "../backends/wasm/plan/constants.ts";
+import { lower } from "../backends/wasm/plan/lower.ts";
+import type { BufferId, Command, Plan } from "../backends/wasm/plan/plan.ts";
 import { ShapeError } from "../base/errors.ts";
 import { type Axis, type AxisSizes, orderAxes, sizeOf } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";

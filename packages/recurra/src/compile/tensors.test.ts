@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ModuleAssembler } from "../backends/wasm/assembler.ts";
-import { createMemory, instantiate, kernels } from "../backends/wasm/instantiate.ts";
+import { ModuleAssembler } from "../backends/wasm/code/assembler.ts";
+import { createMemory, instantiate, kernels } from "../backends/wasm/code/instantiate.ts";
 import type { TensorType } from "../base/shapes.ts";
 import { nativeKernels, type TurnIn } from "./native.ts";
 import { extentOf, type Room, readTensor, stagingBytes, writeTensor } from "./tensors.ts";
