@@ -1,4 +1,4 @@
-import { dense, dropout, mse, recurrent, type Scope, sequenceType, type Tensor, vectorType } from "recurra";
+import { dense, dropout, gather, mse, recurrent, type Scope, sequenceType, type Tensor, vectorType } from "recurra";
 import { gru, lstm } from "recurra/cells";
 import { type Batch, Model, sgd } from "recurra/train";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -91,6 +91,44 @@ describe("threads", () => {
     const expected = one.predict(batch);
     // Together and alone: both are tried in the first calls.
     for (let call = 0; call < 6; call++) expect(four.predict(batch)).toEqual(expected);
+  });
+
+  it("gives embeddings of large tables the same bits, which one thread adds to", async () => {
+    const [words, features] = [5000, 64];
+    const layer = recurrent({ cell: gru, hiddenSize: 24, output: "last" });
+    const network = {
+      inputs: { x: sequenceType(1), y: vectorType(24) },
+      forward: ({ x }: { x?: Tensor }, scope: Scope) => ({
+        h: layer.apply(gather(scope.param("words", [words, features], "xavierUniform"), x!), scope),
+      }),
+      loss: ({ h }: { h?: Tensor }, { y }: { y?: Tensor }, scope: Scope) => mse(h!, y!, scope),
+    };
+    const models = [1, 2, undefined].map(
+      (threads) =>
+        new Model(network, { seed: 3, clipping: { norm: 1 }, ...(threads === undefined ? {} : { threads }) }),
+    );
+    const x = Float32Array.from({ length: 90 * 4 }, (_, i) => (i * i) % 97);
+    const y = Float32Array.from({ length: 90 * 24 }, (_, i) => Math.sin(i));
+    const batch = { sizes: { batch: 90, time: 4 }, inputs: { x, y } };
+    const begun = models[0]!.weights();
+    for (const [i, model] of models.entries()) {
+      await join(model, [1, 2, 4][i]!, () => void model.trainStep(batch, 0));
+      model.setWeights(begun);
+      model.setOptimizerState(models[0]!.optimizerState());
+    }
+    for (let step = 0; step < 8; step++) {
+      const [one, ...others] = models.map((model) => model.trainStep(batch, 1e-2));
+      for (const other of others) expect(other).toEqual(one);
+    }
+    const [one, ...others] = models.map((model) => model.weights());
+    for (const weights of others)
+      for (const [name, values] of one!) {
+        // Only where they differ: so many numbers take minutes to print.
+        expect(
+          values.findIndex((value, at) => value !== weights.get(name)![at]),
+          name,
+        ).toBe(-1);
+      }
   });
 
   it("cuts long sequences into the same segments for any number of threads, with the same bits", async () => {

@@ -9,6 +9,7 @@ import { paramsRead, separateConstants } from "../backends/wasm/plan/constants.t
 import { lower } from "../backends/wasm/plan/lower.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan/plan.ts";
 import { inStages } from "../backends/wasm/plan/stages.ts";
+import { type LateSums, tablesLast } from "../backends/wasm/plan/tables.ts";
 import { aliveAxis, type Packing, packedAxis } from "../base/packing.ts";
 import {
   type Axis,
@@ -41,9 +42,20 @@ export interface Prepared {
   readonly lasts: boolean;
 }
 
+/** Large tables, to which the rows of all shards are added behind the rows. */
+export interface Tables {
+  /** Zeros for them. */
+  readonly clear: Plan;
+  /** What a shard adds, one after the other. */
+  readonly add: Plan;
+  /** Where they lie: floats from the beginning of a buffer on. */
+  readonly places: readonly { readonly buffer: BufferId; readonly offset: number; readonly count: number }[];
+}
+
 export interface Entry {
   readonly prepared: Prepared | undefined;
   readonly rows: Part;
+  readonly tables: Tables | undefined;
   readonly whole: Part | undefined;
   /** Whether rows may be computed shard by shard. */
   readonly splits: boolean;
@@ -66,14 +78,16 @@ export function makeEntry(program: Program): Entry {
   const rowsProgram = runPasses(split?.rows ?? program, beforePlan(packing));
   const wholeProgram = split?.whole === undefined ? undefined : runPasses(split.whole, beforePlan(undefined));
   const part = partOf(rowsProgram, packing);
-  const { rows, prepared } = separate(part, rowsProgram, program);
   const partials = new Map<string, BufferId>();
-  for (let i = 0; split !== undefined && rows.plan.outputs[partialName(i)] !== undefined; i++) {
-    partials.set(partialName(i), rows.plan.outputs[partialName(i)]!);
+  for (let i = 0; split !== undefined && part.plan.outputs[partialName(i)] !== undefined; i++) {
+    partials.set(partialName(i), part.plan.outputs[partialName(i)]!);
   }
+  const { plan, late } = tablesLast(part.plan, new Set(partials.values()));
+  const { rows, prepared } = separate({ ...part, plan }, rowsProgram, program);
   return {
     prepared,
     rows,
+    tables: late === undefined ? undefined : tablesOf(rows.plan, late),
     whole: wholeProgram === undefined ? undefined : staged(partOf(wholeProgram, undefined)),
     splits: split !== undefined,
     rowsPerShard: rowsPerShard(largestWeight(part.plan.commands)),
@@ -82,6 +96,17 @@ export function makeEntry(program: Program): Entry {
     partials,
     outputs: Object.keys(program.outputs),
     axes: axesOf(program),
+  };
+}
+
+/** `rows`: the plan that made what they add. */
+function tablesOf(rows: Plan, { clear, add }: LateSums): Tables {
+  return {
+    clear: inStages({ ...rows, commands: clear, packed: undefined }),
+    add: { ...rows, commands: add },
+    places: add.map(({ target: { buffer, offset }, targetRows, features }) => {
+      return { buffer, offset, count: targetRows * features };
+    }),
   };
 }
 

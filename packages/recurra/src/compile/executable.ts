@@ -254,6 +254,7 @@ export class Executable {
     });
     if (call.whole !== undefined) {
       team.sum(shards.length);
+      if (call.clear !== undefined) team.addToTables(call.clear, shards);
       for (const write of call.writes) this.#write(room, write, given, undefined);
       team.stages(call.whole);
     }

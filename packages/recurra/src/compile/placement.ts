@@ -17,8 +17,13 @@ export interface Placement {
   readonly arenaBase: number;
   readonly shardBase: number;
   readonly wholeBase: number;
-  /** The run of partial sums within a shard: offset in bytes, length in floats. */
-  readonly partials: { readonly offset: number; readonly count: number };
+  /** Runs of partial sums within a shard, without large tables: offset in bytes, length in floats, a multiple of 16. */
+  readonly partials: readonly Run[];
+}
+
+export interface Run {
+  readonly offset: number;
+  readonly count: number;
 }
 
 export interface PlacedProgram {
@@ -116,7 +121,7 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
   const shardBase = kept.end;
   // The largest number of shards of any batch up to the capacity is that of the capacity.
   const arenaBase = shardBase + shards * rows.shardBytes;
-  const partials = partialRun(entry, rows.addresses, rows.shardBytes);
+  const partials = partialRuns(entry, rows.addresses, rows.shardBytes);
   const wholeParams = entry.whole === undefined ? new Map<BufferId, number>() : placedParams(entry.whole, ground);
   // The sums of all shards lie where shard 0 had its own.
   const summed = new Map(
@@ -139,6 +144,16 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
   const emitted: ProgramToEmit[] = [{ name, plan: entry.rows.plan, addresses: rows.addresses, absolute }];
   if (entry.prepared !== undefined && first !== undefined) {
     emitted.push({ name: `${name}.prepare`, plan: entry.prepared.plan, addresses: first.addresses, absolute });
+  }
+  if (entry.tables !== undefined) {
+    // Those of all shards lie where shard 0 has its sums.
+    const targets = new Set(entry.tables.places.map(({ buffer }) => buffer));
+    const addresses = rows.addresses.map((address, id) =>
+      targets.has(id as BufferId) ? shardBase + address : address,
+    );
+    const all = new Set([...absolute, ...targets]);
+    emitted.push({ name: `${name}.clear`, plan: entry.tables.clear, addresses, absolute: all });
+    emitted.push({ name: `${name}.add`, plan: entry.tables.add, addresses, absolute: all });
   }
   if (entry.whole !== undefined && whole !== undefined) {
     emitted.push({
@@ -178,13 +193,35 @@ function placedParams({ plan }: Part, { params }: Ground): Map<BufferId, number>
   return new Map(Object.entries(plan.params).map(([param, buffer]) => [buffer, params.get(param)!.address]));
 }
 
-/** Partial sums are outputs of the rows, made one after the other, so they lie in one run. */
-function partialRun(entry: Entry, addresses: readonly number[], shardBytes: number): Placement["partials"] {
-  const starts = [...entry.partials.values()].map((buffer) => addresses[buffer]!);
-  if (starts.length === 0) return { offset: 0, count: 0 };
-  const offset = Math.min(...starts);
-  const behind = addresses.filter(
-    (address, buffer) => entry.rows.plan.buffers[buffer]!.role === "input" && address > offset,
-  );
-  return { offset, count: (Math.min(shardBytes, ...behind) - offset) / 4 };
+/**
+ * Partial sums are outputs of the rows, made one after the other, so they lie in one run. It is cut where large tables are, which are no sums:
+ * at whole cache lines, and what lies in one with the end of a table is added up with the others.
+ */
+function partialRuns(
+  { partials, tables, rows }: Pick<Entry, "partials" | "tables" | "rows">,
+  addresses: readonly number[],
+  shardBytes: number,
+): readonly Run[] {
+  const sums = new Set(partials.values());
+  if (sums.size === 0) return [];
+  const first = Math.min(...[...sums].map((buffer) => addresses[buffer]!));
+  const isBehind = (address: number, buffer: number) =>
+    address > first && !sums.has(buffer as BufferId) && ["input", "output"].includes(rows.plan.buffers[buffer]!.role);
+  const end = Math.min(shardBytes, ...addresses.filter(isBehind));
+  const line = 64;
+  const runs: Run[] = [];
+  let from = first;
+  const add = (to: number) => {
+    if (to > from) runs.push({ offset: from, count: (to - from) / 4 });
+  };
+  const gaps = (tables?.places ?? []).map(({ buffer, offset, count }) => {
+    const begin = addresses[buffer]! + 4 * offset;
+    return { begin, end: begin + 4 * count };
+  });
+  for (const gap of gaps.sort((a, b) => a.begin - b.begin)) {
+    add(Math.ceil(gap.begin / line) * line);
+    from = Math.floor(gap.end / line) * line;
+  }
+  add(end);
+  return runs;
 }

@@ -41,6 +41,8 @@ export interface ShardCall {
   readonly address: number;
   /** Computes it in the calling thread. */
   readonly run: () => void;
+  /** Adds what its rows have for large tables. */
+  readonly addToTables: (() => void) | undefined;
   readonly writes: readonly Write[];
 }
 
@@ -76,6 +78,8 @@ export class SizedCall {
   /** Inputs of what is done once for all rows. */
   readonly writes: readonly Write[];
   readonly prepare: StagesCall | undefined;
+  /** Fills large tables with zeros, behind the rows. */
+  readonly clear: StagesCall | undefined;
   readonly whole: StagesCall | undefined;
   /** For several threads. */
   readonly shards: readonly ShardCall[];
@@ -93,13 +97,14 @@ export class SizedCall {
   constructor(program: Callable, sizes: AxisSizes, all: AxisSizes) {
     const { name, placed } = program;
     const { entry, placement } = placed;
-    const { prepared, whole } = entry;
+    const { prepared, tables, whole } = entry;
     this.#program = program;
     this.placed = placed;
     this.#sizes = sizes;
     this.#all = all;
     this.numbers = this.#arguments(all);
     this.prepare = prepared === undefined ? undefined : this.#stages(`${name}.prepare`, prepared.plan, 0);
+    this.clear = tables === undefined ? undefined : this.#stages(`${name}.clear`, tables.clear, placement.shardBase);
     this.whole = whole === undefined ? undefined : this.#stages(`${name}.whole`, whole.plan, placement.wholeBase);
     this.writes = whole === undefined ? [] : this.#writesOf(whole, placement.whole, placement.wholeBase, sizes, 0);
     const counts = [shardsOf(entry, sizes, false), shardsOf(entry, sizes, true)] as const;
@@ -133,8 +138,14 @@ export class SizedCall {
     const address = placement.shardBase + index * placement.shardBytes;
     const numbers = [...this.#arguments({ ...this.#all, ...own }), placement.arenaBase, address, first];
     // Bound once: a spread would make an array in every call.
-    const run = instance.programs.get(name)!.bind(undefined, ...numbers);
-    return { index, address, run, writes: this.#writesOf(entry.rows, placement.rows, address, own, first) };
+    const bound = (program: string) => instance.programs.get(program)?.bind(undefined, ...numbers);
+    return {
+      index,
+      address,
+      run: bound(name)!,
+      addToTables: bound(`${name}.add`),
+      writes: this.#writesOf(entry.rows, placement.rows, address, own, first),
+    };
   }
 
   #writesOf(part: Part, addresses: Placement["rows"], base: number, own: AxisSizes, first: number): readonly Write[] {

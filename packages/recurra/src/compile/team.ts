@@ -54,12 +54,19 @@ export class Team {
   sum(shards: number): void {
     const { instance, placed } = this.#program;
     const { shardBase, shardBytes, partials } = placed.placement;
-    const { offset, count } = partials;
-    const first = shardBase + offset;
-    const threads = count < fewElements ? 1 : this.#threads;
-    const own = () => instance.sumShards(first, shardBytes, 0, partOf(count, 1, threads), shards);
-    if (threads === 1) own();
-    else this.#run("sum", undefined, [first, shardBytes, count, shards], own);
+    for (const { offset, count } of partials) {
+      const first = shardBase + offset;
+      const threads = count < fewElements ? 1 : this.#threads;
+      const own = () => instance.sumShards(first, shardBytes, 0, partOf(count, 1, threads), shards);
+      if (threads === 1) own();
+      else this.#run("sum", undefined, [first, shardBytes, count, shards], own);
+    }
+  }
+
+  /** Adds what the rows of all shards have for large tables. */
+  addToTables(clear: StagesCall, shards: readonly ShardCall[]): void {
+    this.stages(clear);
+    for (const { addToTables } of shards) addToTables?.();
   }
 
   stages({ alone, stages, isShared }: StagesCall): void {

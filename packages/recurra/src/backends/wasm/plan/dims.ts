@@ -19,6 +19,12 @@ export function collapse(dims: readonly LoopDim[], accesses: readonly Access[]):
   return joined;
 }
 
+/** How many elements a loop goes through, undefined where that is not known before it runs. */
+export function elementsOf({ dims }: Loop): number | undefined {
+  if (dims.some(({ size }) => size.axes.length > 0)) return undefined;
+  return dims.reduce((product, { size }) => product * size.coefficient, 1);
+}
+
 /** Elements of a part are whole cache lines. */
 const partUnit = 16;
 
