@@ -1,6 +1,8 @@
 /** How fast are the kernels, against the peak of this core measured in the same run? Usage: node bench.mjs */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const { load, whyNot } = createRequire(import.meta.url)("./index.cjs");
 const native = load();
@@ -103,15 +105,12 @@ await benchLoops();
 
 /** Loops as WebAssembly functions, interpreted, and as machine code where that can be, all called from WebAssembly. */
 async function benchLoops() {
-  const folder = new URL("../recurra/dist/backends/wasm/", import.meta.url);
-  if (!existsSync(new URL("emit/encodeLoop.js", folder))) {
-    console.log("loops: not timed, recurra is not built (npm run build)");
+  const folder = fileURLToPath(new URL("../recurra/src/backends/wasm/", import.meta.url));
+  if (!existsSync(folder)) {
+    console.log("loops: not timed, the sources of recurra are not beside this package");
     return;
   }
-  const from = (file) => import(new URL(file, folder).href);
-  const [{ ModuleAssembler }, { emitLoop }, { encodeLoop, fewestElements }] = await Promise.all(
-    ["code/assembler.js", "emit/loop.js", "emit/encodeLoop.js"].map(from),
-  );
+  const { ModuleAssembler, emitLoop, encodeLoop, fewestElements } = await fromSources(folder);
   native.select(native.instructionSets[0]);
   console.log(`loops, ${native.selected()}, nanoseconds:`);
   const ways = native.compilesLoops() ? ["wasm", "interpreted", "compiled"] : ["wasm", "interpreted"];
@@ -224,4 +223,19 @@ function benchedLoops(hidden) {
     rows: rowsOf("sum"),
     largest: rowsOf("max"),
   };
+}
+
+/** What emits loops is no published part of recurra: bundled here from its sources. */
+async function fromSources(folder) {
+  const { rolldown } = await import("rolldown");
+  const files = ["code/assembler.ts", "emit/loop.ts", "emit/encodeLoop.ts"];
+  const entry = files.map((file) => `export * from ${JSON.stringify(join(folder, file))};`).join("\n");
+  const plugin = {
+    name: "entry",
+    resolveId: (id) => (id === "entry" ? id : null),
+    load: (id) => (id === "entry" ? entry : null),
+  };
+  const bundle = await rolldown({ input: "entry", plugins: [plugin], tsconfig: false });
+  const { output } = await bundle.generate({ format: "es" });
+  return import(`data:text/javascript,${encodeURIComponent(output[0].code)}`);
 }

@@ -36,27 +36,29 @@ import { ugrnn } from "./ugrnn.ts";
 import { lstmWeightDrop } from "./weight-drop.ts";
 import { lstmZoneout } from "./zoneout.ts";
 
-export const cells: Readonly<Record<string, Cell>> = Object.fromEntries(
+export const cells: Readonly<Record<string, Cell>> = byName(
+  [rnn, rnnRelu, rnnLeakyRelu, rnnSigmoid, irnn, indrnn, antisymmetric, clockwork, outputFeedback, jordan],
+  [echoState, gru, gruResetBefore, gruOneGate, gruBinaryGate, gruLayerNorm, gruD, lightGru, mgu, ugrnn],
+  [fastgrnn, minGru, lstm, lstmWithoutCell, lstmPeephole, lstmProjected, lstmCoupled, lstmLayerNorm],
   [
-    ...[rnn, rnnRelu, rnnLeakyRelu, rnnSigmoid, irnn, indrnn, antisymmetric, clockwork, outputFeedback, jordan],
-    ...[echoState, gru, gruResetBefore, gruOneGate, gruBinaryGate, gruLayerNorm, gruD, lightGru, mgu, ugrnn],
-    ...[fastgrnn, minGru, lstm, lstmWithoutCell, lstmPeephole, lstmProjected, lstmCoupled, lstmLayerNorm],
-    ...[
-      lstmZoneout,
-      lstmWeightDrop,
-      lstmRecurrentDropout,
-      lstmMultiplicative,
-      lstmMogrifier,
-      lstmNested,
-      janet,
-      slstm,
-      minLstm,
-    ],
-    ...[sru, qrnn, lru, cfc, skipGru, skipLstm],
-  ].map((cell) => [cell.name, cell]),
+    lstmZoneout,
+    lstmWeightDrop,
+    lstmRecurrentDropout,
+    lstmMultiplicative,
+    lstmMogrifier,
+    lstmNested,
+    janet,
+    slstm,
+    minLstm,
+  ],
+  [sru, qrnn, lru, cfc, skipGru, skipLstm],
 );
 
 /** @throws OptionError for an unknown name, with the nearest known one. */
 export function cellNamed(name: string): Cell {
   return lookup("cell", name, cells);
+}
+
+function byName(...groups: readonly (readonly Cell[])[]): Readonly<Record<string, Cell>> {
+  return Object.fromEntries(groups.flat().map((cell) => [cell.name, cell]));
 }
