@@ -100,8 +100,9 @@ export function copyColumn(
   if (start < 0 || (start + count) * columns > matrix.length) {
     throw new InternalError(`gather: timesteps ${start} to ${start + count} of ${matrix.length / columns}`);
   }
-  const first = start * columns + column;
-  for (let t = 0; t < count; t++) buffer[to + t * stride] = (matrix[first + t * columns]! - offset) / scale;
+  let from = start * columns + column;
+  for (let at = to, end = to + count * stride; at < end; at += stride, from += columns)
+    buffer[at] = (matrix[from]! - offset) / scale;
 }
 
 /** What is subtracted from a window, see `gatherTargets`. */
