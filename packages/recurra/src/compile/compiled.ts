@@ -6,9 +6,11 @@ import { ShapeError, UnsupportedError } from "../base/errors.ts";
 import type { Axis, AxisSizes } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { axesOf, type Entry, makeEntry, operationsOf, withPackedSizes } from "./entry.ts";
-import { type BoundKernels, type NativeKernels, nativeImports, type TurnIn } from "./native.ts";
+import { type BoundKernels, type NativeKernels, nativeImports } from "./native.ts";
+import type { Called } from "./outputs.ts";
 import { type Ground, inSegments, type Layout, layOut, type PlacedProgram } from "./placement.ts";
 import { SizedCall } from "./sized.ts";
+import type { Room } from "./tensors.ts";
 import type { ThreadPool } from "./threads.ts";
 
 /** WebAssembly's addresses have 32 bits. */
@@ -43,6 +45,7 @@ export class CompiledProgram {
   #layout: Layout | undefined;
   #module: WebAssembly.Module | undefined;
   #instance: Instantiated | undefined;
+  #room: Room | undefined;
   #loops: readonly Int32Array[] = [];
   #moduleBytes = 0;
   /** Its number in the pool, once a call has been large enough for threads. */
@@ -50,6 +53,8 @@ export class CompiledProgram {
   /** By the sizes of `axes`. */
   readonly #sized = new Map<string, SizedCall>();
   #last: SizedCall | undefined;
+  /** How it was called last. */
+  called: Called | undefined;
 
   constructor(
     name: string,
@@ -145,9 +150,13 @@ export class CompiledProgram {
     this.#compile(layout);
   }
 
-  /** Copies inputs in, where native kernels do. */
-  get turnIn(): TurnIn | undefined {
-    return this.#bound?.turnIn;
+  /** What moves its inputs and outputs between calls, when nothing lies in the arena. */
+  room(floats: Float32Array): Room {
+    if (this.#room?.floats !== floats) {
+      const { turn } = this.instance;
+      this.#room = { floats, staging: this.placed.placement.arenaBase, turn, turnIn: this.#bound?.turnIn };
+    }
+    return this.#room;
   }
 
   /** Native kernels look at the memory anew, after it has grown. */
@@ -221,6 +230,7 @@ export class CompiledProgram {
     const { bytes, loops } = emitModule(this.placed.emitted, this.moduleAxes, options);
     this.#sized.clear();
     this.#last = undefined;
+    this.#room = undefined;
     this.#loops = loops;
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);

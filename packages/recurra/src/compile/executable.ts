@@ -7,27 +7,19 @@ import {
   kernels,
   wholePages,
 } from "../backends/wasm/code/instantiate.ts";
-import { InternalError, OptionError, ShapeError } from "../base/errors.ts";
-import {
-  type Axis,
-  type AxisSizes,
-  elementCount,
-  formatType,
-  product,
-  sizeOf,
-  type TensorType,
-} from "../base/shapes.ts";
+import { InternalError, OptionError } from "../base/errors.ts";
+import { type Axis, type AxisSizes, product } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { CompiledProgram, mostMemory, tooLong } from "./compiled.ts";
 import { type PlacedParam, paramsOf, placeParams } from "./entry.ts";
+import { orderOf, writeInputs } from "./given.ts";
 import { type KernelSet, nativeKernels } from "./native.ts";
-import { type Called, type CalledOrder, firstOf, readOutput } from "./outputs.ts";
+import { type CalledOrder, firstOf, readOutput } from "./outputs.ts";
 import { Pace } from "./pace.ts";
-import type { PlacedProgram, Segments } from "./placement.ts";
-import { orderRows, type ShardOrder } from "./rowOrder.ts";
-import { type ShardCall, type SizedCall, shardsOf, type Write } from "./sized.ts";
-import { Team } from "./team.ts";
-import { type Numbers, type Room, writePacked, writeSorted, writeTensor } from "./tensors.ts";
+import type { Segments } from "./placement.ts";
+import { type SizedCall, shardsOf } from "./sized.ts";
+import { alone, Several, type Team } from "./team.ts";
+import type { Numbers } from "./tensors.ts";
 import { type ThreadPool, threadPool } from "./threads.ts";
 
 export interface CompileOptions {
@@ -104,8 +96,6 @@ export class Executable {
   readonly #mostThreads: number;
   /** All of the memory; another view when that has grown. */
   #floats: Float32Array<ArrayBuffer>;
-  /** By program, of the last call. */
-  readonly #called = new Map<string, Called>();
   /** By program and size: whether several threads have been faster than one. */
   readonly #paces = new Map<string, Pace>();
   /** Whose prepared values lie in memory and still follow from the parameters; a program compiled again has another. */
@@ -240,25 +230,22 @@ export class Executable {
   ): void {
     const program = this.#known(name);
     const call = program.sized(sizes);
-    const room = this.#room(program);
-    const order = orderOf(call, sizes, inputs);
-    const given = { inputs, scalars, sizes, steps: order?.steps ?? 0 };
-    const { team, done } = this.#team(name, program, call, order);
-    const shards = team.isAlone ? call.shardsAlone : call.shards;
-    this.#called.set(name, { shards: shards.length, order });
+    const room = program.room(this.#floats);
+    const order = call.packing === undefined ? undefined : orderOf(call.packing, call.shards.length, sizes, inputs);
+    const given = { sizes, inputs, scalars, order };
+    const pace = call.isShared ? this.#paceOf(name, program, call, order) : undefined;
+    const together = pace?.next() ?? false;
+    const started = pace === undefined ? 0 : performance.now();
+    const team = together ? new Several(name, program, this.#pool!, this.#threads(program)) : alone;
+    program.called = { shards: team.shardsOf(call).length, order };
     this.#prepare(program, call, team);
-    team.rows(name, call, shards, sizes, (shard) => {
-      const own = order?.shards[shard.index];
-      if (own !== undefined) this.#writeOrder(call.placed, shard, own);
-      for (const write of shard.writes) this.#write(room, write, given, own);
-    });
+    team.rows(room, call, given);
     if (call.whole !== undefined) {
-      team.sum(shards.length);
-      if (call.clear !== undefined) team.addToTables(call.clear, shards);
-      for (const write of call.writes) this.#write(room, write, given, undefined);
+      team.sum(call);
+      writeInputs(room, call.writes, given);
       team.stages(call.whole);
     }
-    done();
+    pace?.record(together, performance.now() - started);
   }
 
   /** Threads that would take part in a large call now, the calling one included. */
@@ -280,7 +267,7 @@ export class Executable {
   /** A copy of an output of the program called last, as [batch, time, features]. */
   output(program: string, name: string, sizes: AxisSizes): Float32Array<ArrayBuffer> {
     const compiled = this.#known(program);
-    return readOutput(this.#room(compiled), compiled.placed, this.#called.get(program), name, sizes);
+    return readOutput(compiled.room(this.#floats), compiled.placed, compiled.called, name, sizes);
   }
 
   /** The first element of an output of the program called last: losses and norms. */
@@ -306,56 +293,12 @@ export class Executable {
     return found;
   }
 
-  /** Tells a packed program how its rows are held. */
-  #writeOrder({ entry, placement }: PlacedProgram, { address }: ShardCall, order: ShardOrder): void {
-    const { packed } = entry.rows.plan;
-    if (packed === undefined) return;
-    const { firstRows, positions, packedRows } = order;
-    const steps = address + placement.rows[packed.steps]!;
-    this.#ints(steps, firstRows.length + 2).set([packedRows, firstRows.length - 1]);
-    this.#ints(steps + 8, firstRows.length).set(firstRows);
-    this.#ints(address + placement.rows[packed.positions]!, positions.length).set(positions);
-  }
-
-  #write(room: Room, write: Write, given: Given, order: ShardOrder | undefined): void {
-    const { input, address, extent, type } = write;
-    const { inputs, scalars, sizes } = given;
-    if (write.given === 1) {
-      const scalar = scalars[input];
-      if (scalar !== undefined) {
-        room.floats[address / 4] = scalar;
-        return;
-      }
-    }
-    const values = inputs[input];
-    if (values === undefined || values.length !== write.given) throw wrongInput(input, values, type, sizes);
-    if (order === undefined || write.rows === "none") writeTensor(room, address, values, write.from, extent);
-    else if (write.rows === "sorted") writeSorted(room, address, values, order, extent);
-    else writePacked(room, address, values, given.steps, order, extent.features);
-  }
-
-  /** The threads of a call; `done` ends its measurement. */
-  #team(
-    name: string,
-    program: CompiledProgram,
-    call: SizedCall,
-    order: CalledOrder | undefined,
-  ): { team: Team; done: () => void } {
-    const operations = this.#pool === undefined || !call.isShared ? 0 : call.operations(order?.packedRows);
-    const ready = operations < fewOperations ? 1 : this.#threads(program);
-    if (ready === 1) return { team: new Team(program, undefined, 1), done: nothing };
-    const pace = this.#paceOf(name, operations);
-    const together = pace.next();
-    const started = performance.now();
-    return {
-      team: new Team(program, this.#pool, together ? ready : 1),
-      done: () => pace.record(together, performance.now() - started),
-    };
-  }
-
-  /** Sizes of nearly the same work share what is known. */
-  #paceOf(program: string, operations: number): Pace {
-    const key = `${program} ${Math.round(2 * Math.log2(operations))}`;
+  /** What is known of calls of this size; undefined where they stay on one thread. Sizes of nearly the same work share it. */
+  #paceOf(name: string, program: CompiledProgram, call: SizedCall, order: CalledOrder | undefined): Pace | undefined {
+    if (this.#pool === undefined) return undefined;
+    const operations = call.operations(order?.packedRows);
+    if (operations < fewOperations || this.#threads(program) === 1) return undefined;
+    const key = `${name} ${Math.round(2 * Math.log2(operations))}`;
     const known = this.#paces.get(key);
     if (known !== undefined) return known;
     const pace = new Pace();
@@ -368,43 +311,6 @@ export class Executable {
     if (this.#pool === undefined) return 1;
     return Math.min(this.#mostThreads, this.#pool.ready(program.join(this.#pool)));
   }
-
-  /** As it is between calls, when nothing lies in the arena. */
-  #room({ instance, turnIn, placed: { placement } }: CompiledProgram): Room {
-    return { floats: this.#floats, staging: placement.arenaBase, turn: instance.turn, turnIn };
-  }
-
-  #ints(address: number, length: number): Int32Array {
-    return new Int32Array(this.#memory.buffer, address, length);
-  }
-}
-
-/** What a call is given. */
-interface Given {
-  readonly inputs: Readonly<Record<string, Numbers>>;
-  readonly scalars: Readonly<Record<string, number>>;
-  readonly sizes: AxisSizes;
-  /** Of the sequence, where rows are packed. */
-  readonly steps: number;
-}
-
-function nothing(): void {}
-
-/** Sorts the rows of a packed program, for a call and for reading its outputs. */
-function orderOf(
-  { placed, shards }: SizedCall,
-  sizes: AxisSizes,
-  inputs: Readonly<Record<string, Numbers>>,
-): CalledOrder | undefined {
-  const { packing } = placed.entry.rows;
-  if (packing === undefined) return undefined;
-  const given = inputs[packing.lengths];
-  const type = { axes: ["batch"], shape: [1] };
-  if (given === undefined || given.length !== elementCount(type, sizes))
-    throw wrongInput(packing.lengths, given, type, sizes);
-  const steps = sizeOf(packing.axis, sizes);
-  const orders = orderRows(given, steps, shards.length);
-  return { shards: orders, steps, packedRows: orders.reduce((sum, { packedRows }) => sum + packedRows, 0) };
 }
 
 function floatsOf(memory: WebAssembly.Memory): Float32Array<ArrayBuffer> {
@@ -418,15 +324,5 @@ function checkLimit(limit: number): void {
     given: String(limit),
     expected: "bytes, above 0 and at most 4294967296 (4 GiB)",
     mend: "WebAssembly addresses no more than 4 GiB",
-  });
-}
-
-function wrongInput(name: string, given: Numbers | undefined, type: TensorType, sizes: AxisSizes): ShapeError {
-  const concrete = [...type.axes.map((axis) => `${axis} ${sizeOf(axis, sizes)}`), ...type.shape].join(", ");
-  return new ShapeError({
-    where: `input "${name}"`,
-    given: given === undefined ? "missing" : `${given.length} numbers`,
-    expected: `${elementCount(type, sizes)} numbers, [${concrete}]`,
-    mend: `feed ${formatType(type)}, batch outermost and features next to each other`,
   });
 }

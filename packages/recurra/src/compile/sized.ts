@@ -4,7 +4,7 @@ import type { Exported, Instantiated } from "../backends/wasm/code/instantiate.t
 import { stageName } from "../backends/wasm/emit/module.ts";
 import type { BufferId, Plan } from "../backends/wasm/plan/plan.ts";
 import { stagesOf } from "../backends/wasm/plan/stages.ts";
-import { isPackedType } from "../base/packing.ts";
+import { isPackedType, type Packing } from "../base/packing.ts";
 import { type Axis, type AxisSizes, elementCount, type TensorType } from "../base/shapes.ts";
 import { type Entry, operationsOf, type Part, withPackedSizes } from "./entry.ts";
 import type { PlacedProgram, Placement } from "./placement.ts";
@@ -63,6 +63,15 @@ export interface StageCall {
   readonly isShared: boolean;
 }
 
+/** A sum over shards. */
+export interface SumCall {
+  readonly run: Exported;
+  /** Address of the first shard's numbers, bytes to the next shard's, and how many numbers. */
+  readonly first: number;
+  readonly shardBytes: number;
+  readonly count: number;
+}
+
 /** A program that is compiled: its parts, where they lie, and its functions. */
 export interface Callable {
   readonly name: string;
@@ -87,7 +96,12 @@ export class SizedCall {
   readonly shardsAlone: readonly ShardCall[];
   /** Whether several threads find something to do. */
   readonly isShared: boolean;
+  readonly sums: readonly SumCall[];
+  /** Of the rows, where their lengths differ. */
+  readonly packing: Packing | undefined;
   readonly placed: PlacedProgram;
+  /** Rows of the batch. */
+  readonly batch: number;
   readonly #program: Callable;
   readonly #sizes: AxisSizes;
   readonly #all: AxisSizes;
@@ -95,11 +109,17 @@ export class SizedCall {
 
   /** `sizes` of the batch; `all`: with those of the segments, where the program is in segments. */
   constructor(program: Callable, sizes: AxisSizes, all: AxisSizes) {
-    const { name, placed } = program;
+    const { name, placed, instance } = program;
     const { entry, placement } = placed;
     const { prepared, tables, whole } = entry;
+    const { shardBase, shardBytes, partials } = placement;
     this.#program = program;
     this.placed = placed;
+    this.packing = entry.rows.packing;
+    this.batch = sizes["batch"] ?? 1;
+    this.sums = partials.map(({ offset, count }) => {
+      return { run: instance.sumShards, first: shardBase + offset, shardBytes, count };
+    });
     this.#sizes = sizes;
     this.#all = all;
     this.numbers = this.#arguments(all);

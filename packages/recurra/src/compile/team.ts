@@ -1,41 +1,69 @@
 /** The threads of one call of a program: they share its shards of rows, the sums over them, and what is done once for all rows. */
-import type { AxisSizes } from "../base/shapes.ts";
 import type { CompiledProgram } from "./compiled.ts";
+import { type Given, writeRows } from "./given.ts";
 import { fewElements, type ShardCall, type SizedCall, type StagesCall } from "./sized.ts";
+import type { Room } from "./tensors.ts";
 import { partOf, type ThreadPool } from "./threads.ts";
 
-export class Team {
+export interface Team {
+  /** The shards that the rows are cut into. */
+  shardsOf(call: SizedCall): readonly ShardCall[];
+  /** Computes the rows, shard by shard, with what the call is given. */
+  rows(room: Room, call: SizedCall, given: Given): void;
+  /** Adds up the partial sums of all shards, in that of the first, and what their rows have for large tables. */
+  sum(call: SizedCall): void;
+  stages(stages: StagesCall): void;
+}
+
+/** The calling thread. */
+export const alone: Team = {
+  shardsOf(call) {
+    return call.shardsAlone;
+  },
+  rows(room, call, given) {
+    const shards = call.shardsAlone;
+    for (let i = 0; i < shards.length; i++) {
+      const shard = shards[i]!;
+      writeRows(room, call, shard, given);
+      shard.run();
+    }
+  },
+  sum(call) {
+    for (const { run, first, shardBytes, count } of call.sums)
+      run(first, shardBytes, 0, count, call.shardsAlone.length);
+    addToTables(alone, call);
+  },
+  stages(stages) {
+    stages.alone();
+  },
+};
+
+/** The calling thread and others. */
+export class Several implements Team {
+  readonly #name: string;
   readonly #program: CompiledProgram;
-  readonly #pool: ThreadPool | undefined;
+  readonly #pool: ThreadPool;
   readonly #threads: number;
 
-  /** One thread without a pool. */
-  constructor(program: CompiledProgram, pool: ThreadPool | undefined, threads: number) {
+  constructor(name: string, program: CompiledProgram, pool: ThreadPool, threads: number) {
+    this.#name = name;
     this.#program = program;
     this.#pool = pool;
-    this.#threads = pool === undefined ? 1 : threads;
+    this.#threads = threads;
   }
 
-  get isAlone(): boolean {
-    return this.#threads === 1;
+  shardsOf(call: SizedCall): readonly ShardCall[] {
+    return call.shards;
   }
 
-  /**
-   * Computes the rows, shard by shard. `feed` writes what a shard reads: for other threads before they begin, for the calling one just
-   * before its own is computed, while they are at work.
-   */
-  rows(
-    name: string,
-    { numbers }: SizedCall,
-    shards: readonly ShardCall[],
-    sizes: AxisSizes,
-    feed: (shard: ShardCall) => void,
-  ): void {
+  /** What a shard reads is written for other threads before they begin, for the calling one while they are at work. */
+  rows(room: Room, call: SizedCall, given: Given): void {
+    const { shards, numbers, batch } = call;
     const threads = Math.min(this.#threads, shards.length);
     const own = () => {
       for (let i = 0; i < shards.length; i += threads) {
         const shard = shards[i]!;
-        feed(shard);
+        writeRows(room, call, shard, given);
         shard.run();
       }
     };
@@ -43,34 +71,26 @@ export class Team {
       own();
       return;
     }
-    for (const shard of shards) if (shard.index % threads > 0) feed(shard);
+    for (const shard of shards) if (shard.index % threads > 0) writeRows(room, call, shard, given);
     const { arenaBase, arenaBytes, shardBase, shardBytes } = this.#program.placed.placement;
     const batchAt = this.#program.moduleAxes.indexOf("batch");
-    const given = [batchAt, sizes["batch"] ?? 1, shards.length, arenaBase, arenaBytes, shardBase, shardBytes];
-    this.#run("rows", name, [...given, ...numbers], own, threads);
+    const first = [batchAt, batch, shards.length, arenaBase, arenaBytes, shardBase, shardBytes];
+    this.#run("rows", this.#name, [...first, ...numbers], own, threads);
   }
 
-  /** Adds up the partial sums of all shards, in that of the first. */
-  sum(shards: number): void {
-    const { instance, placed } = this.#program;
-    const { shardBase, shardBytes, partials } = placed.placement;
-    for (const { offset, count } of partials) {
-      const first = shardBase + offset;
+  sum(call: SizedCall): void {
+    const shards = call.shards.length;
+    for (const { run, first, shardBytes, count } of call.sums) {
       const threads = count < fewElements ? 1 : this.#threads;
-      const own = () => instance.sumShards(first, shardBytes, 0, partOf(count, 1, threads), shards);
+      const own = () => run(first, shardBytes, 0, partOf(count, 1, threads), shards);
       if (threads === 1) own();
       else this.#run("sum", undefined, [first, shardBytes, count, shards], own);
     }
-  }
-
-  /** Adds what the rows of all shards have for large tables. */
-  addToTables(clear: StagesCall, shards: readonly ShardCall[]): void {
-    this.stages(clear);
-    for (const { addToTables } of shards) addToTables?.();
+    addToTables(this, call);
   }
 
   stages({ alone, stages, isShared }: StagesCall): void {
-    if (!isShared || this.#threads === 1) {
+    if (!isShared) {
       alone();
       return;
     }
@@ -88,7 +108,13 @@ export class Team {
     own: () => void,
     threads = this.#threads,
   ): void {
-    const pool = this.#pool!; // Without one there is one thread.
-    pool.run({ model: this.#program.join(pool), kind, program, numbers }, threads, own);
+    this.#pool.run({ model: this.#program.join(this.#pool), kind, program, numbers }, threads, own);
   }
+}
+
+/** On one thread: rows of several shards may go to the same row of a table. */
+function addToTables(team: Team, call: SizedCall): void {
+  if (call.clear === undefined) return;
+  team.stages(call.clear);
+  for (const { addToTables } of team.shardsOf(call)) addToTables?.();
 }
