@@ -78,9 +78,14 @@ export function shuffle(values: Int32Array | number[], random: Random): void {
   }
 }
 
+/** 0 … count − 1. */
+export function inOrder(count: number): Int32Array {
+  return new Int32Array(count).map((_, i) => i);
+}
+
 /** 0 … count − 1 in the order of an epoch: a function of count, seed and epoch only. */
 export function shuffledOrder(count: number, seed: number, epoch: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
+  const order = inOrder(count);
   shuffle(order, createRandom(seed).fork(`epoch ${epoch}`));
   return order;
 }

@@ -1,5 +1,5 @@
 /** Where batches come from: samples in any order, or streams whose states are carried on. For the steps of training, and for a mean loss. */
-import { shuffledOrder } from "../base/random.ts";
+import { inOrder, shuffledOrder } from "../base/random.ts";
 import { type Continuous, freshStates } from "./continuous.ts";
 import type { Batch, CarriedState, Model, StepResult } from "./model.ts";
 import { bucketedOrder } from "./order.ts";
@@ -52,17 +52,17 @@ export function feedOf(model: Model, { data, lengths, accumulate = 1, batchSize 
         lengths === undefined
           ? shuffledOrder(data.count, model.seed, epoch)
           : bucketedOrder(lengths, model.seed, epoch, batchSize);
-      const batchFrom = (at: number) => samples.batch(order.subarray(at, Math.min(data.count, at + batchSize)));
+      const picks = cut(order, batchSize);
       return (step, rate) => {
         if (accumulate === 1) {
-          const batch = batchFrom(step * batchSize);
+          const batch = samples.batch(picks[step]!);
           return { result: model.trainStep(batch, rate), batch, size: rowsOf(batch) };
         }
         let batch: Batch = { sizes: {}, inputs: {} };
         let size = 0;
         function* batches() {
-          for (let at = step * perStep; at < Math.min(data.count, (step + 1) * perStep); at += batchSize) {
-            batch = batchFrom(at);
+          for (const own of picks.slice(step * accumulate, (step + 1) * accumulate)) {
+            batch = samples.batch(own);
             size += rowsOf(batch);
             yield batch;
           }
@@ -71,6 +71,13 @@ export function feedOf(model: Model, { data, lengths, accumulate = 1, batchSize 
       };
     },
   };
+}
+
+/** A batch each; the last one may be smaller. */
+function cut(order: Int32Array, batchSize: number): readonly Int32Array[] {
+  return Array.from({ length: Math.ceil(order.length / batchSize) }, (_, i) =>
+    order.subarray(i * batchSize, (i + 1) * batchSize),
+  );
 }
 
 function isContinuous(data: Samples | Continuous): data is Continuous {
@@ -101,10 +108,8 @@ export function meanLoss(model: Model, samples: Samples | Continuous, batchSize:
     }
     return sum / samples.count;
   }
-  for (let start = 0; start < samples.count; start += batchSize) {
-    const batch = samples.batch(
-      Int32Array.from({ length: Math.min(batchSize, samples.count - start) }, (_, i) => start + i),
-    );
+  for (const picks of cut(inOrder(samples.count), batchSize)) {
+    const batch = samples.batch(picks);
     sum += model.evaluate(batch) * rowsOf(batch);
   }
   return sum / samples.count;

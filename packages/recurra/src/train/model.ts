@@ -203,7 +203,6 @@ export class Model {
    * look at the result. Several batches need `accumulation`; each is done with before the next is asked for.
    */
   trainStep(batches: Batch | Iterable<Batch>, learningRate: number): StepResult {
-    const list = "sizes" in batches ? [batches] : batches;
     const step = this.#steps + 1;
     const scalars: Record<string, number> = {
       seed: this.maskSeed(),
@@ -211,13 +210,11 @@ export class Model {
       ...this.optimizer.scalars(step),
     };
     if (this.#averaging !== undefined) scalars["averageDecay"] = this.#averaging.decayAt(step);
-    let state: CarriedState = {};
-    let part = 0;
-    for (const batch of list) {
-      if (part === 1 && !this.accumulation) throw needsAccumulation();
-      this.#call("train", batch, this.accumulation ? { seed: this.maskSeed(part) } : scalars);
-      part++;
-      state = this.#carried("train", batch);
+    let state = noStates;
+    if ("sizes" in batches) state = this.#trainOn(batches, 0, scalars);
+    else {
+      let part = 0;
+      for (const batch of batches) state = this.#trainOn(batch, part++, scalars);
     }
     if (this.accumulation) this.#executable.call("apply", {}, {}, scalars);
     const from = this.accumulation ? "apply" : "train";
@@ -225,6 +222,13 @@ export class Model {
     const gradientNorm = this.#executable.scalar(from, "gradientNorm");
     if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) this.#steps = step;
     return { loss, gradientNorm, state };
+  }
+
+  /** The whole step, or what batch number `part` adds to it. */
+  #trainOn(batch: Batch, part: number, scalars: Readonly<Record<string, number>>): CarriedState {
+    if (part === 1 && !this.accumulation) throw needsAccumulation();
+    this.#call("train", batch, this.accumulation ? { seed: this.maskSeed(part) } : scalars);
+    return this.#carried("train", batch);
   }
 
   /** A copy of the weights. */

@@ -2,10 +2,10 @@
 import { TrainingError } from "../base/errors.ts";
 import { diagnose } from "./diagnose.ts";
 import { feedOf, meanLoss } from "./feed.ts";
-import type { Batch, Model, Weights } from "./model.ts";
+import type { Model, Weights } from "./model.ts";
 import { checkOptions, type TrainOptions } from "./options.ts";
 import { parseSchedule, plateau } from "./schedules.ts";
-import { explodingNorm, GradientNorms, type GradientWarning, type GradientWatch, warningText } from "./warnings.ts";
+import { explodingNorm, GradientNorms, type GradientWarning, warningText } from "./warnings.ts";
 
 export type TrainEvent =
   | {
@@ -105,10 +105,15 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
       lossSum += result.loss * size;
       lossCount += size;
       samplesSeen += size;
-      for (const warning of warnings(model, batch, position + 1, norms, options.watch)) {
-        if (told.has(warning.kind)) continue;
-        told.add(warning.kind);
-        yield { event: "warning", epoch, step: step + 1, message: warningText(model.steps, warning), ...warning };
+      const norm = norms.exploding();
+      const exploding = norm === undefined ? undefined : explodingNorm(model, norm);
+      const seen = options.watch?.(model, batch, position + 1);
+      if (exploding !== undefined || seen !== undefined) {
+        for (const warning of [exploding, seen]) {
+          if (warning === undefined || told.has(warning.kind)) continue;
+          told.add(warning.kind);
+          yield { event: "warning", epoch, step: step + 1, message: warningText(model.steps, warning), ...warning };
+        }
       }
       const now = performance.now();
       if (now - lastTurn >= progressEveryMs && signal?.aborted !== true) {
@@ -179,21 +184,6 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
     best: { epoch: best?.epoch ?? 0, validationLoss: best?.validationLoss ?? Number.NaN },
     seconds: (performance.now() - started) / 1000,
   };
-}
-
-const nothingSeen: readonly GradientWarning[] = [];
-
-function warnings(
-  model: Model,
-  batch: Batch,
-  step: number,
-  norms: GradientNorms,
-  watch: GradientWatch | undefined,
-): readonly GradientWarning[] {
-  const norm = norms.exploding();
-  const seen = watch?.(model, batch, step);
-  if (norm === undefined) return seen === undefined ? nothingSeen : [seen];
-  return [explodingNorm(model, norm), ...(seen === undefined ? [] : [seen])];
 }
 
 /** The norm of all weights together. */

@@ -35,6 +35,8 @@ export class GradientNorms {
   readonly #limit: number;
   #sum = 0;
   #count = 0;
+  /** Of the latest, those beyond the limit. */
+  #above = 0;
   #largest = 0;
 
   /** With the length of all weights, and the loss, of the first step. */
@@ -43,7 +45,8 @@ export class GradientNorms {
   }
 
   see(norm: number): void {
-    if (this.#latest.push(norm) > steps) this.#latest.shift();
+    if (norm > this.#limit) this.#above++;
+    if (this.#latest.push(norm) > steps && this.#latest.shift()! > this.#limit) this.#above--;
     this.#sum += norm;
     this.#count++;
     this.#largest = Math.max(this.#largest, norm);
@@ -63,9 +66,7 @@ export class GradientNorms {
    * the gradient a change of all weights by a ten-thousandth of their length could then double the loss.
    */
   exploding(): number | undefined {
-    let above = 0;
-    for (const norm of this.#latest) if (norm > this.#limit) above++;
-    if (above <= steps >> 1 || this.#latest.length < steps) return undefined;
+    if (this.#above <= steps >> 1 || this.#latest.length < steps) return undefined;
     return [...this.#latest].sort((a, b) => a - b)[steps >> 1];
   }
 }

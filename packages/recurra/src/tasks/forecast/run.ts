@@ -1,5 +1,6 @@
 /** The forecasting run: read, split, prepare, choose, train, score. Told as events. */
 import { InternalError, OptionError } from "../../base/errors.ts";
+import { inOrder } from "../../base/random.ts";
 import { formatInterval, intervalMs } from "../../data/interval.ts";
 import { readSeries } from "../../data/series.ts";
 import { splitSeries } from "../../data/split.ts";
@@ -73,7 +74,7 @@ export const planForecast: PlanForecast = async (table, options) => {
   const model = createModel(settings, features, windows.train.count);
   const perStep = Math.min(settings.batchSize, windows.train.count);
   const feeder = new Feeder(prepared, windows.train, settings, features);
-  const batch = () => feeder.batch(Int32Array.from({ length: perStep }, (_, i) => i));
+  const batch = () => feeder.batch(inOrder(perStep));
   const { sizes } = batch();
   const plan = model.plan(sizes);
   const { trainMs, steps } = await measureSteps(model, batch);
@@ -127,7 +128,7 @@ export async function* forecastEvents(
   const validating = windows.validation.count > 0 ? windows.validation : windows.train;
   listener.begin?.(model, (most) => {
     const shown = thinned(validating, most);
-    return new Feeder(prepared, shown, settings, features).batch(Int32Array.from({ length: shown.count }, (_, i) => i));
+    return new Feeder(prepared, shown, settings, features).batch(inOrder(shown.count));
   });
   yield { event: "prepared", report: ready.record.report, parameters: model.parameterCount, settings: { ...settings } };
 
