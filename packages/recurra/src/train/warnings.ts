@@ -31,10 +31,12 @@ const smallLoss = 0.01;
 
 /** The norms of a run. */
 export class GradientNorms {
-  readonly #latest: number[] = [];
+  /** Of the last steps, each in the place of the one so many before it. */
+  readonly #latest = new Float64Array(steps);
   readonly #limit: number;
   #sum = 0;
   #count = 0;
+  #seen = 0;
   /** Of the latest, those beyond the limit. */
   #above = 0;
   #largest = 0;
@@ -45,8 +47,10 @@ export class GradientNorms {
   }
 
   see(norm: number): void {
+    const place = this.#seen++ % steps;
     if (norm > this.#limit) this.#above++;
-    if (this.#latest.push(norm) > steps && this.#latest.shift()! > this.#limit) this.#above--;
+    if (this.#latest[place]! > this.#limit) this.#above--;
+    this.#latest[place] = norm;
     this.#sum += norm;
     this.#count++;
     this.#largest = Math.max(this.#largest, norm);
@@ -66,8 +70,8 @@ export class GradientNorms {
    * the gradient a change of all weights by a ten-thousandth of their length could then double the loss.
    */
   exploding(): number | undefined {
-    if (this.#above <= steps >> 1 || this.#latest.length < steps) return undefined;
-    return [...this.#latest].sort((a, b) => a - b)[steps >> 1];
+    if (this.#above <= steps >> 1 || this.#seen < steps) return undefined;
+    return this.#latest.toSorted()[steps >> 1];
   }
 }
 
