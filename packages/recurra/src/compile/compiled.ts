@@ -43,6 +43,7 @@ export class CompiledProgram {
   #plain: Entry | undefined;
   #capacity: AxisSizes | undefined;
   #layout: Layout | undefined;
+  #placed: PlacedProgram | undefined;
   #module: WebAssembly.Module | undefined;
   #instance: Instantiated | undefined;
   #room: Room | undefined;
@@ -84,9 +85,9 @@ export class CompiledProgram {
     return this.#layout === undefined ? this.#plainEntry() : this.placed.entry;
   }
 
-  /** @throws when it has not been compiled yet. */
+  /** Undefined before it has been compiled. */
   get placed(): PlacedProgram {
-    return this.#layout!.programs.get(this.#name)!;
+    return this.#placed!;
   }
 
   get instance(): Instantiated {
@@ -146,6 +147,7 @@ export class CompiledProgram {
     const fits = largest.widest <= this.#around.limit.most;
     const layout = fits ? largest : this.#fitting(asked);
     this.#layout = layout;
+    this.#placed = layout.programs.get(this.#name);
     this.#capacity = fits ? grown : asked;
     this.#compile(layout);
   }

@@ -239,10 +239,10 @@ export class Executable {
     const team = together ? new Several(name, program, this.#pool!, this.#threads(program)) : alone;
     program.called = { shards: team.shardsOf(call).length, order };
     this.#prepare(program, call, team);
+    writeInputs(room, call.writes, given);
     team.rows(room, call, given);
     if (call.whole !== undefined) {
       team.sum(call);
-      writeInputs(room, call.writes, given);
       team.stages(call.whole);
     }
     pace?.record(together, performance.now() - started);

@@ -53,11 +53,13 @@ export function feedOf(model: Model, { data, lengths, accumulate = 1, batchSize 
           ? shuffledOrder(data.count, model.seed, epoch)
           : bucketedOrder(lengths, model.seed, epoch, batchSize);
       const picks = cut(order, batchSize);
-      return (step, rate) => {
-        if (accumulate === 1) {
+      if (accumulate === 1) {
+        return (step, rate) => {
           const batch = samples.batch(picks[step]!);
           return { result: model.trainStep(batch, rate), batch, size: rowsOf(batch) };
-        }
+        };
+      }
+      return (step, rate) => {
         let batch: Batch = { sizes: {}, inputs: {} };
         let size = 0;
         function* batches() {

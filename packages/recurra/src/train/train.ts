@@ -95,14 +95,15 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
       const position = (epoch - 1) * stepsPerEpoch + step;
       const rate = learningRate * fallen * schedule(position / (epochs * stepsPerEpoch), position);
       const { result, batch, size } = takeStep(step, rate);
-      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm))
+      const { loss, gradientNorm } = result;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
         throw diagnose(model, batch, model.steps + 1, result, rate);
-      firstLoss ??= result.loss;
-      norms ??= new GradientNorms(weightNorm, result.loss);
-      norms.see(result.gradientNorm);
-      if (result.loss > divergenceFactor * Math.max(firstLoss, 1e-3))
-        throw diverged(model.steps, firstLoss, result.loss, learningRate);
-      lossSum += result.loss * size;
+      firstLoss ??= loss;
+      norms ??= new GradientNorms(weightNorm, loss);
+      norms.see(gradientNorm);
+      if (loss > divergenceFactor * Math.max(firstLoss, 1e-3))
+        throw diverged(model.steps, firstLoss, loss, learningRate);
+      lossSum += loss * size;
       lossCount += size;
       samplesSeen += size;
       const norm = norms.exploding();
@@ -126,7 +127,7 @@ export async function* train(model: Model, options: TrainOptions): AsyncGenerato
           step: step + 1,
           steps: stepsPerEpoch,
           loss: lossSum / lossCount,
-          gradientNorm: result.gradientNorm,
+          gradientNorm,
           sequencesPerSecond: samplesSeen / seconds,
           secondsLeft: (seconds * (1 - share)) / share,
         };
