@@ -7,7 +7,7 @@ import type { Axis, AxisSizes } from "../base/shapes.ts";
 import type { Program } from "../ir/nodes.ts";
 import { axesOf, type Entry, makeEntry, operationsOf, withPackedSizes } from "./entry.ts";
 import { type BoundKernels, type NativeKernels, nativeImports } from "./native.ts";
-import type { Called } from "./outputs.ts";
+import { type Called, firstOf } from "./outputs.ts";
 import { type Ground, inSegments, type Layout, layOut, type PlacedProgram } from "./placement.ts";
 import { SizedCall } from "./sized.ts";
 import type { Room } from "./tensors.ts";
@@ -47,6 +47,7 @@ export class CompiledProgram {
   #module: WebAssembly.Module | undefined;
   #instance: Instantiated | undefined;
   #room: Room | undefined;
+  readonly #firsts = new Map<string, number>();
   #loops: readonly Int32Array[] = [];
   #moduleBytes = 0;
   /** Its number in the pool, once a call has been large enough for threads. */
@@ -152,6 +153,15 @@ export class CompiledProgram {
     this.#compile(layout);
   }
 
+  /** Where the first element of an output lies, among the floats of the memory. */
+  firstOf(output: string): number {
+    const known = this.#firsts.get(output);
+    if (known !== undefined) return known;
+    const first = firstOf(this.placed, output) / 4;
+    this.#firsts.set(output, first);
+    return first;
+  }
+
   /** What moves its inputs and outputs between calls, when nothing lies in the arena. */
   room(floats: Float32Array): Room {
     if (this.#room?.floats !== floats) {
@@ -233,6 +243,7 @@ export class CompiledProgram {
     this.#sized.clear();
     this.#last = undefined;
     this.#room = undefined;
+    this.#firsts.clear();
     this.#loops = loops;
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);

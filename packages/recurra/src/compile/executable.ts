@@ -14,7 +14,7 @@ import { CompiledProgram, mostMemory, tooLong } from "./compiled.ts";
 import { type PlacedParam, paramsOf, placeParams } from "./entry.ts";
 import { orderOf, writeInputs } from "./given.ts";
 import { type KernelSet, nativeKernels } from "./native.ts";
-import { type CalledOrder, firstOf, readOutput } from "./outputs.ts";
+import { type CalledOrder, readOutput } from "./outputs.ts";
 import { Pace } from "./pace.ts";
 import type { Segments } from "./placement.ts";
 import { type SizedCall, shardsOf } from "./sized.ts";
@@ -233,7 +233,7 @@ export class Executable {
     const room = program.room(this.#floats);
     const order = call.packing === undefined ? undefined : orderOf(call.packing, call.shards.length, sizes, inputs);
     const given = { sizes, inputs, scalars, order };
-    const pace = call.isShared ? this.#paceOf(name, program, call, order) : undefined;
+    const pace = this.#pool === undefined ? undefined : this.#paceOf(name, program, call, order);
     const together = pace?.next() ?? false;
     const started = pace === undefined ? 0 : performance.now();
     const team = together ? new Several(name, program, this.#pool!, this.#threads(program)) : alone;
@@ -272,7 +272,7 @@ export class Executable {
 
   /** The first element of an output of the program called last: losses and norms. */
   scalar(program: string, name: string): number {
-    return this.#floats[firstOf(this.#known(program).placed, name) / 4]!;
+    return this.#floats[this.#known(program).firstOf(name)]!;
   }
 
   #prepare({ instance, placed: { entry } }: CompiledProgram, call: SizedCall, team: Team): void {
@@ -295,7 +295,7 @@ export class Executable {
 
   /** What is known of calls of this size; undefined where they stay on one thread. Sizes of nearly the same work share it. */
   #paceOf(name: string, program: CompiledProgram, call: SizedCall, order: CalledOrder | undefined): Pace | undefined {
-    if (this.#pool === undefined) return undefined;
+    if (!call.isShared) return undefined;
     const operations = call.operations(order?.packedRows);
     if (operations < fewOperations || this.#threads(program) === 1) return undefined;
     const key = `${name} ${Math.round(2 * Math.log2(operations))}`;
