@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { programOf } from "../../../../test/support/programs.ts";
 import { ShapeError } from "../base/errors.ts";
-import { add, matmul, mul, tanh } from "../trace/operations.ts";
+import { add, matmul, mul, sumAll, tanh } from "../trace/operations.ts";
 import { sequenceType } from "../trace/tensor.ts";
 import { Executable } from "./executable.ts";
 
@@ -42,6 +42,20 @@ describe("a call", () => {
       expect(executable.output("product", "y", sizes)[0]).toBe(6);
       expect(() => executable.call("sum", sizes, { x })).toThrow('input "z" is missing');
     }
+  });
+
+  it("computes nothing when an input of what is done once for all rows is missing", () => {
+    const program = programOf((trace) => {
+      const x = trace.input("x", sequenceType(1));
+      return { y: mul(x, 2), total: mul(sumAll(x), trace.input("factor", { axes: [], shape: [1] })) };
+    });
+    const executable = new Executable({ main: program }, { threads: 1 });
+    const sizes = { batch: 40, time: 1 };
+    const x = (value: number) => Array.from({ length: 40 }, () => value);
+    executable.call("main", sizes, { x: x(1) }, { factor: 3 });
+    expect(executable.scalar("main", "total")).toBe(120);
+    expect(() => executable.call("main", sizes, { x: x(5) })).toThrow('input "factor" is missing');
+    expect(executable.output("main", "y", sizes)[39]).toBe(2);
   });
 
   it("takes sizes in any order, smaller, larger and known ones", () => {

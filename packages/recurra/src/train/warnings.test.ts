@@ -69,6 +69,8 @@ describe("norms of the gradient", () => {
     expect(norms.exploding()).toBeUndefined();
     norms.see(1.01 * limit);
     expect(norms.exploding()).toBe(1.01 * limit);
+    norms.see(1);
+    expect(norms.exploding()).toBeUndefined();
   });
 
   it("do not explode beside a first loss of nearly 0, as that of a run that goes on", () => {
