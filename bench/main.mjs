@@ -58,7 +58,7 @@ const ladder = (only?.includes("ladder") ?? full) ? await climb({ node, say }) :
 const document = { date: new Date().toISOString(), machine: here, peak: peaks, full, rows, claims, ladder, notes };
 const { latest, joined } = writeResults(document, { folder: out, add });
 if (json) process.stdout.write(`${JSON.stringify(document)}\n`);
-report(add ? [...claimsFromRows(joined.rows), ...joined.claims.filter(({ claim }) => claim !== undefined)] : claims);
+report(joined.claims);
 say(`\nwritten: ${latest}`);
 process.exit(0);
 

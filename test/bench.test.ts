@@ -46,20 +46,26 @@ describe("results of several runs", () => {
     };
     const folder = mkdtempSync(join(tmpdir(), "recurra-bench-"));
     try {
-      const row = (cell: string, medianMs: number) => ({ work: "train", cell, medianMs });
-      const first = {
-        rows: [row("gru", 1), row("lstm", 2)],
-        claims: [{ what: "size", value: 3 }],
-        ladder: [{ rung: "plain" }],
+      const row = (engine: string, cell: string, medianMs: number) => {
+        const [hidden, batch, time, threads] = [128, 1, 1, 1];
+        return { work: "stream", cell, hidden, batch, time, threads, engine, medianMs, rounds: [medianMs] };
       };
+      const ours = [row("recurra-native", "gru", 1), row("recurra-native", "lstm", 2)];
+      const peers = [row("onnxruntime", "gru", 8), row("onnxruntime", "lstm", 10)];
+      const measured = (what: string, value: number) => ({ what, value, claim: "growth" });
+      const stale = { what: "streaming step, native / ONNX Runtime, worst cell", value: 0 };
+      const first = { rows: [...ours, ...peers], claims: [measured("size", 3), stale], ladder: [{ rung: "plain" }] };
       writeResults({ date: "1", ...first }, { folder });
-      const second = { date: "2", rows: [row("lstm", 4)], claims: [{ what: "growth", value: 0 }], ladder: [] };
+      const rows = [row("recurra-native", "lstm", 5)];
+      const second = { date: "2", rows, claims: [measured("growth", 0)], ladder: [] };
       expect(writeResults(second, { folder, add: true }).joined).toEqual({
         date: "2",
-        rows: [row("gru", 1), row("lstm", 4)],
+        rows: [ours[0], ...rows, ...peers],
         claims: [
-          { what: "size", value: 3 },
-          { what: "growth", value: 0 },
+          // Of rows of both runs.
+          expect.objectContaining({ what: stale.what, value: 2, met: false }),
+          measured("size", 3),
+          measured("growth", 0),
         ],
         ladder: first.ladder,
       });
