@@ -1,5 +1,4 @@
 /** One program of an executable: planned, emitted and compiled when it is first called, and again for larger sizes. */
-
 import { type Instantiated, instantiate } from "../backends/wasm/code/instantiate.ts";
 import { emitModule, exportsOf } from "../backends/wasm/emit/module.ts";
 import { ShapeError, UnsupportedError } from "../base/errors.ts";
@@ -86,7 +85,7 @@ export class CompiledProgram {
     return this.#layout === undefined ? this.#plainEntry() : this.placed.entry;
   }
 
-  /** Undefined before it has been compiled. */
+  /** There once it has been compiled, see `isCompiled`. */
   get placed(): PlacedProgram {
     return this.#placed!;
   }

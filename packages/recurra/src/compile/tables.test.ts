@@ -13,7 +13,7 @@ import type { Program } from "../ir/nodes.ts";
 import { recurrent } from "../layers/recurrent.ts";
 import { gather, matmul, mul, sumAll, tanh } from "../trace/operations.ts";
 import type { Scope } from "../trace/scope.ts";
-import { sequenceType, type Tensor, type Trace, vectorType } from "../trace/tensor.ts";
+import { sequenceType, type Tensor, Trace, vectorType } from "../trace/tensor.ts";
 import { sgd } from "../train/optimizers/sgd.ts";
 import { buildPrograms } from "../train/programs.ts";
 import { makeEntry } from "./entry.ts";
@@ -85,6 +85,17 @@ describe("gradients of tables", () => {
     const lengths = Float32Array.from({ length: 45 }, (_, i) => 1 + ((i * 5) % 6));
     expect(makeEntry(program).tables?.places).toHaveLength(2);
     expectLikeReference(program, sizes, { index: indices(45 * 6), lengths });
+  });
+
+  it("are sums of each shard where the rows read them again", () => {
+    const program = withTable(rows);
+    const trace = Trace.resume(program.graph);
+    const gradient = program.outputs["gradient E"]!;
+    const flat = trace.builder.add({ kind: "reshape", x: gradient, shape: [rows * features] });
+    const both = trace.builder.add({ kind: "concat", parts: [flat, flat], dim: 0 });
+    const twice = { graph: trace.builder.finish(), outputs: { ...program.outputs, both }, updates: {} };
+    expect(makeEntry(twice).tables).toBeUndefined();
+    expectLikeReference(twice, { batch: 45, time: 2 }, { index: indices(90) });
   });
 
   it("lie between the sums for other weights, which share its first and last cache line", () => {

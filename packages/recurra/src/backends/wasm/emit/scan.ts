@@ -121,7 +121,7 @@ function stepsAhead(
   code.if(() => code.i32(1).set(floats));
   code.i32(budget).get(floats).do("i32.div_u").tee(most).do("i32.eqz");
   code.if(() => code.i32(1).set(most));
-  // As many times as that takes, but all of nearly the same length: a last product of few rows would read the whole weight for them.
+  // As many products as that takes, but all of nearly as many steps: a last one of few rows would read the whole weight for them.
   const timesLess1 = code.local(i32);
   code.get(remaining).if(() => {
     code.get(remaining).i32(1).do("i32.sub").get(most).do("i32.div_u").tee(timesLess1);

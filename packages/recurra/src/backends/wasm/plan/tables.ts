@@ -6,6 +6,7 @@
  *     rows:   0 → T;  T[index] += x          rows:         x stays
  *     sums:   T += T of each other shard     behind them:  0 → T;  T[index] += x, for each shard
  */
+import { touchedBy } from "./constants.ts";
 import { elementsOf } from "./dims.ts";
 import { type BufferId, type Command, equalSize, type Loop, type Plan } from "./plan.ts";
 
@@ -27,8 +28,11 @@ export function tablesLast(
   plan: Plan,
   sums: ReadonlySet<BufferId>,
 ): { readonly plan: Plan; readonly late: LateSums | undefined } {
+  const read = new Set(plan.commands.flatMap((command) => touchedBy(command).reads));
   const found = plan.commands.flatMap((command) => {
     if (command.kind !== "scatterAdd" || !sums.has(command.target.buffer)) return [];
+    // What the rows themselves go on with must be there at once.
+    if (read.has(command.target.buffer)) return [];
     const clear = plan.commands.find((other): other is Loop => other.kind === "loop" && clears(other, command));
     const numbers = command.targetRows * command.features;
     if (clear === undefined || numbers < largeTable || command.targetRow !== command.features) return [];
