@@ -1,7 +1,8 @@
 /**
  * Where the time of a step goes, on one thread with native kernels: every product by its sizes, fused loops by their numbers in the
  * module, and what is left. In front of it what bounds them: multiply-adds in registers, and reading from caches and memory. The
- * commands of a scan, all of which are one call of the kernels, are called one by one here, which shows where a step is short. Behind it the
+ * commands of a scan, all of which are one call of the kernels, are called one by one here, which shows where a step is short; rows of shards that go
+ * through it side by side count as those of one product. Behind it the
  * same products called again and again, in turns with PyTorch's where there is one: what they can do when nothing comes between.
  *
  *     npm run bench:profile -- --work train --cell lstm --hidden 256 --batch 32 --time 64
@@ -32,46 +33,56 @@ let timing = false;
 packageOfKernels.load = () => ({ ...native, bind: (memory) => clocked(native.bind(memory)) });
 
 function clocked(bound) {
-  /** `sizes` of the arguments tell calls apart; `describe` names them once. */
-  const wrap = (kernel, sizes, describe) => {
-    const known = new Map();
-    return (...args) => {
-      if (!timing) return bound[kernel](...args);
-      const begin = performance.now();
-      bound[kernel](...args);
-      const ms = performance.now() - begin;
-      const [x, y = 0, z = 0] = sizes(args);
-      const key = (x * 2 ** 16 + y) * 2 ** 16 + z;
-      let sum = known.get(key);
-      if (sum === undefined) {
-        sum = { calls: 0, ms: 0, ...describe(x, y, z) };
-        known.set(key, sum);
-        spent.push(sum);
-      }
-      sum.calls++;
-      sum.ms += ms;
-    };
+  const known = new Map();
+  /** Runs a call and counts its time among those of its key; `describe` names them once. */
+  const clock = (key, describe, run) => {
+    const begin = performance.now();
+    run();
+    const ms = performance.now() - begin;
+    let sum = known.get(key);
+    if (sum === undefined) {
+      sum = { calls: 0, ms: 0, ...describe() };
+      known.set(key, sum);
+      spent.push(sum);
+    }
+    sum.calls++;
+    sum.ms += ms;
   };
+  /** `sizes` of the arguments tell calls apart. */
+  const wrap =
+    (kernel, sizes, describe) =>
+    (...args) => {
+      if (!timing) return bound[kernel](...args);
+      const [x, y = 0, z = 0] = sizes(args);
+      clock(
+        `${kernel} ${x} ${y} ${z}`,
+        () => describe(x, y, z),
+        () => bound[kernel](...args),
+      );
+    };
+  const gemm = (m, n, k) => ({
+    name: `product of ${m} rows with ${k} × ${n}`,
+    product: { kind: "gemm", m, n, k },
+    operations: 2 * m * n * k,
+    floats: m * k + k * n + m * n,
+  });
+  const loops = (first, count) => ({
+    name: count === 1 ? `fused loop ${first}` : `fused loops ${first} to ${first + count - 1}`,
+  });
   const programs = [];
-  const clocks = {
+  return {
     ...bound,
     define: (program) => {
       programs[bound.define(program)] = program;
     },
     runSteps: (handle, ...given) => {
-      if (timing) replaySteps(programs[handle], given, clocks);
-      else bound.runSteps(handle, ...given);
+      if (!timing) return bound.runSteps(handle, ...given);
+      replaySteps(programs[handle], given, bound, ({ loop, m, n, k }, call) => {
+        if (loop === undefined) clock(`gemm ${m} ${n} ${k}`, () => gemm(m, n, k), call);
+        else clock(`runLoops ${loop} 1 0`, () => loops(loop, 1), call);
+      });
     },
-    gemm: wrap(
-      "gemm",
-      (args) => args.slice(5, 8),
-      (m, n, k) => ({
-        name: `product of ${m} rows with ${k} × ${n}`,
-        product: { kind: "gemm", m, n, k },
-        operations: 2 * m * n * k,
-        floats: m * k + k * n + m * n,
-      }),
-    ),
+    gemm: wrap("gemm", (args) => args.slice(5, 8), gemm),
     outer: wrap(
       "outer",
       (args) => args.slice(6, 9),
@@ -87,20 +98,13 @@ function clocked(bound) {
       (args) => args.slice(4, 6),
       (k, n) => ({ name: `packing of ${k} × ${n}`, floats: 2 * k * n }),
     ),
-    runLoops: wrap(
-      "runLoops",
-      (args) => args.slice(0, 2),
-      (first, count) => ({
-        name: count === 1 ? `fused loop ${first}` : `fused loops ${first} to ${first + count - 1}`,
-      }),
-    ),
+    runLoops: wrap("runLoops", (args) => args.slice(0, 2), loops),
     runPart: wrap(
       "runPart",
       (args) => args.slice(0, 1),
       (loop) => ({ name: `fused loop ${loop}, once for all rows` }),
     ),
   };
-  return clocks;
 }
 
 /** GFLOP/s of multiply-adds in registers, at this moment. */

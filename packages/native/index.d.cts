@@ -66,9 +66,19 @@ export interface Kernels {
   readonly runPart: (handle: number, first: number, count: number, ...sizesBasesAndSteps: number[]) => void;
   /**
    * Runs `count` steps of a scan, forwards (direction 1) or backwards (−1), from the given ones on; sizes, bases and steps as those
-   * of `runLoops`.
+   * of `runLoops`. So many `shards` of the same sizes, up to 8, take each step side by side, their products reading the weights once: bases and
+   * steps are those of the first, the next lies `arenaBytes` and `shardBytes` behind it and begins `rows` rows later.
    */
-  readonly runSteps: (handle: number, count: number, direction: number, ...sizesBasesAndSteps: number[]) => void;
+  readonly runSteps: (
+    handle: number,
+    count: number,
+    direction: number,
+    shards: number,
+    arenaBytes: number,
+    shardBytes: number,
+    rows: number,
+    ...sizesBasesAndSteps: number[]
+  ) => void;
   /** Whether the loop of this handle runs as machine code; else it is interpreted. */
   readonly isCompiled: (handle: number) => boolean;
   readonly clearLoops: () => void;

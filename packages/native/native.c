@@ -94,11 +94,17 @@ typedef struct {
 #endif
 enum { tileLimit = TILE, widestLanes = 16 };
 
+/* Blocks of rows with the same weights: those of A and of C lie so many floats apart. */
+typedef struct {
+  long count, aApart, cApart;
+} Blocks;
+#define ONE_BLOCK ((Blocks){1, 0, 0})
+
 /* What the kernels of one instruction set offer. Strides in floats. */
 typedef struct {
   const char *name;
   long width; /* columns of a full panel */
-  void (*gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k, int accumulate);
+  void (*gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k, int accumulate, Blocks blocks);
   void (*outer)(const float *a, long aRow, const float *b, long bRow, float *c, long cRow, long m, long n, long rows,
                 float *packedB, float *packedA);
   float (*peak)(long iterations);
@@ -335,7 +341,7 @@ static napi_value fail(napi_env env, const char *message) {
 }
 
 /* Of one function; of a call of loops: those that say which, and sizes, bases, the first row and steps. */
-enum { mostArguments = 10, mostOwn = 3, mostOfLoops = mostAxes + mostBases + 1 + mostSteps };
+enum { mostArguments = 10, mostOwn = 7, mostOfLoops = mostAxes + mostBases + 1 + mostSteps };
 
 static Binding *arguments(napi_env env, napi_callback_info info, int wanted, int32_t *into) {
   napi_value given[mostArguments];
@@ -386,7 +392,7 @@ static napi_value callGemm(napi_env env, napi_callback_info info) {
   float *packed = matrix(env, binding, v[2], k, roundUp(n, panelWidth), roundUp(n, panelWidth), 1);
   if (packed == NULL) return NULL;
   float *c = matrix(env, binding, v[3], m, v[4], n, 1);
-  if (c != NULL) active->gemm(a, v[1], packed, c, v[4], m, n, k, v[8]);
+  if (c != NULL) active->gemm(a, v[1], packed, c, v[4], m, n, k, v[8], ONE_BLOCK);
   return NULL;
 }
 
@@ -595,9 +601,12 @@ static void runAll(napi_env env, const LoopCall *call, int32_t handle, int32_t c
   if (problem != NULL) fail(env, problem);
 }
 
-/* runSteps(handle, count, direction, size of each axis …, bases …, first row, each step …): of a scan, from these steps on. */
+/*
+ * runSteps(handle, count, direction, shards, arena's and shard's bytes and rows to the next one, size of each axis …, bases …, first row,
+ * each step …): of a scan, from these steps on.
+ */
 static napi_value callRunSteps(napi_env env, napi_callback_info info) {
-  const LoopCall call = loopCall(env, info, 3);
+  const LoopCall call = loopCall(env, info, 7);
   Binding *binding = call.binding;
   const int32_t handle = call.own[0];
   Steps *steps = handle >= 0 && handle < binding->loopCount ? binding->steps[handle] : NULL;
@@ -605,7 +614,8 @@ static napi_value callRunSteps(napi_env env, napi_callback_info info) {
   if (call.count < steps->axes + steps->bases + 1 + steps->steps) return fail(env, argumentsMissing);
   sealLoops(binding);
   const Run run = runOf(&call, steps->axes, steps->bases);
-  const char *problem = runSteps(steps, &run, call.loops, call.own[1], call.own[2]);
+  const Abreast abreast = {call.own[3], {call.own[4], call.own[5]}, call.own[6]};
+  const char *problem = runSteps(steps, &run, call.loops, call.own[1], call.own[2], &abreast);
   if (problem != NULL) fail(env, problem);
   return NULL;
 }
@@ -1028,15 +1038,18 @@ ALWAYS TARGET void FN(askForTile)(const float *c, long cRow, long rows, long col
     for (long column = 0; column < columns; column += LANES) __builtin_prefetch(c + row * cRow + column, 1);
 }
 
-/* All rows of one panel, in tiles of nearly the same height: a last tile of one row would wait for its own sums. */
+/*
+ * All rows of one panel, in tiles of nearly the same height: a last tile of one row would wait for its own sums. Of `blocks` of rows
+ * that read the panel one behind the other this is number `block`.
+ */
 ALWAYS TARGET void FN(panel)(const float *a, long aRow, long aColumn, const float *b, long bRow, float *c, long cRow, long m,
-                             long columns, long k, int accumulate, const float *next, int farC) {
+                             long columns, long k, int accumulate, const float *next, int farC, long block, long blocks) {
   const int v = (int)((columns + LANES - 1) / LANES) - 1;
   const long count = (m + FN(tallest)[v] - 1) / FN(tallest)[v], low = m / count, higher = m % count;
   for (long i = 0; i < count; i++) {
     const long rows = low + (i < higher);
     if (farC) FN(askForTile)(c, cRow, rows, columns, accumulate);
-    FN(runTile)(i, count, rows, v, a, aRow, aColumn, b, bRow, 0, c, cRow, columns, k, accumulate, next, 0);
+    FN(runTile)(block * count + i, blocks * count, rows, v, a, aRow, aColumn, b, bRow, 0, c, cRow, columns, k, accumulate, next, 0);
     a += rows * aRow;
     c += rows * cRow;
   }
@@ -1056,28 +1069,32 @@ ALWAYS TARGET void FN(packedPanel)(const float *a, const float *b, long bRow, fl
   }
 }
 
-static TARGET void FN(gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k,
-                            int accumulate) {
-  if (k <= 0) {
-    for (long row = 0; row < m && !accumulate; row++) memset(c + row * cRow, 0, n * sizeof(float));
-    return;
-  }
-  if (m == 1) {
-    long column = 0;
+/* A single row. */
+ALWAYS TARGET void FN(gemv)(const float *a, const float *packed, float *c, long n, long k, int accumulate) {
+  long column = 0;
 #if BESIDE > 1
-    for (; column + BESIDE * PANEL <= n; column += BESIDE * PANEL)
-      FN(tile1x8)(a, aRow, 1, packed + column * k, PANEL, PANEL * k, c + column, cRow, BESIDE * PANEL, k, accumulate, NULL, 0);
+  for (; column + BESIDE * PANEL <= n; column += BESIDE * PANEL)
+    FN(tile1x8)(a, 0, 1, packed + column * k, PANEL, PANEL * k, c + column, 0, BESIDE * PANEL, k, accumulate, NULL, 0);
 #endif
-    for (; column < n; column += PANEL) {
-      const long columns = least(PANEL, n - column);
-      FN(panel)(a, aRow, 1, packed + column * k, roundUp(columns, panelWidth), c + column, cRow, 1, columns, k, accumulate, NULL, 0);
+  for (; column < n; column += PANEL) {
+    const long columns = least(PANEL, n - column);
+    FN(panel)(a, 0, 1, packed + column * k, roundUp(columns, panelWidth), c + column, 0, 1, columns, k, accumulate, NULL, 0, 0, 1);
+  }
+}
+
+static TARGET void FN(gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k,
+                            int accumulate, Blocks blocks) {
+  if (k <= 0 || m == 1) {
+    for (long i = 0; i < blocks.count; i++, a += blocks.aApart, c += blocks.cApart) {
+      if (k > 0) FN(gemv)(a, packed, c, n, k, accumulate);
+      else for (long row = 0; row < m && !accumulate; row++) memset(c + row * cRow, 0, n * sizeof(float));
     }
     return;
   }
   /* Blocks over k keep a panel in the first-level cache, blocks over m keep the rows of A in the second. */
-  const long blocks = k <= KC + KC / 2 ? 1 : (k + KC - 1) / KC, step = (k + blocks - 1) / blocks;
+  const long cuts = k <= KC + KC / 2 ? 1 : (k + KC - 1) / KC, step = (k + cuts - 1) / cuts;
   const int far = k * n >= sharedSize, farC = m * n > farSize;
-  for (long block = 0, start = 0; block < blocks; block++, start += step) {
+  for (long start = 0; start < k; start += step) {
     const long depth = least(step, k - start);
     for (long row = 0; row < m; row += MC) {
       const long rows = least(MC, m - row);
@@ -1085,8 +1102,10 @@ static TARGET void FN(gemm)(const float *a, long aRow, const float *packed, floa
         const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
         const long after = column + PANEL < n ? column + PANEL : 0; /* behind the last panel, most likely the first again */
         const float *next = packed + after * k + start * roundUp(least(PANEL, n - after), panelWidth);
-        FN(panel)(a + row * aRow + start, aRow, 1, packed + column * k + start * wide, wide,
-                  c + row * cRow + column, cRow, rows, columns, depth, accumulate || block > 0, far ? next : NULL, farC);
+        for (long i = 0; i < blocks.count; i++)
+          FN(panel)(a + i * blocks.aApart + row * aRow + start, aRow, 1, packed + column * k + start * wide, wide,
+                    c + i * blocks.cApart + row * cRow + column, cRow, rows, columns, depth, accumulate || start > 0, far ? next : NULL,
+                    farC, i, blocks.count);
       }
     }
   }
@@ -1143,7 +1162,7 @@ static TARGET void FN(outerOfFew)(Columns few, Columns many, float *c, long cRow
       const float *from = many.at + start * many.row + column;
       if (packs) packRun(from, many.row, panel, depth, columns, wide);
       FN(panel)(few.at + start * few.row, 1, few.row, packs ? panel : from, packs ? wide : many.row, turns ? turned : c + column,
-                turns ? PANEL : cRow, few.count, columns, depth, start > 0, NULL, farC);
+                turns ? PANEL : cRow, few.count, columns, depth, start > 0, NULL, farC, 0, 1);
     }
     if (turns) turn(turned, PANEL, c + column * cRow, cRow, few.count, columns);
   }

@@ -42,8 +42,21 @@ interface Ran {
   readonly calls: Readonly<Record<string, number>>;
 }
 
-/** Runs the plan in a memory full of numbers. With "compiled" the kernels run the steps of its scans, or those that are given. */
-function run(plan: Plan, sizes: AxisSizes, nativeLoops: NativeLoops, replay?: Replay): Ran {
+interface Way {
+  /** In place of the kernels'. */
+  readonly replay?: Replay;
+  /** Shards that are computed, which have the rows of `sizes` each, and how many of them side by side. Default 1. */
+  readonly shards?: number;
+  readonly abreast?: number;
+}
+
+/** Runs the plan in a memory full of numbers. With "compiled" the kernels run the steps of its scans. */
+function run(
+  plan: Plan,
+  sizes: AxisSizes,
+  nativeLoops: NativeLoops,
+  { replay, shards = 1, abreast = 1 }: Way = {},
+): Ran {
   const axes = Object.keys(sizes);
   const placed = new Map<BufferId, number>();
   let end = 64;
@@ -52,11 +65,15 @@ function run(plan: Plan, sizes: AxisSizes, nativeLoops: NativeLoops, replay?: Re
     end += Math.ceil((evaluate(plan.buffers[buffer]!.sizes[0]!, sizes) * 4) / 64) * 64;
   }
   const { addresses, arenaBytes, shardBytes } = planMemory(plan, sizes, placed);
-  const shard = end + arenaBytes;
-  const memory = new WebAssembly.Memory({ initial: Math.ceil((shard + shardBytes + 256) / 65536) });
+  const first = end + shards * arenaBytes;
+  const memory = new WebAssembly.Memory({ initial: Math.ceil((first + shards * shardBytes + 256) / 65536) });
   fill(memory, numbers(8));
   const bound = native!.bind(memory);
-  const { bytes, loops } = emitModule([{ name: "run", plan, addresses, absolute: new Set() }], axes, { nativeLoops });
+  const { bytes, loops } = emitModule(
+    [{ name: "run", plan, addresses, absolute: new Set(), abreast: abreast > 1 }],
+    axes,
+    { nativeLoops },
+  );
   for (const program of loops) bound.define(program);
   const calls: Record<string, number> = {};
   const counted = (name: keyof Kernels) => {
@@ -71,7 +88,12 @@ function run(plan: Plan, sizes: AxisSizes, nativeLoops: NativeLoops, replay?: Re
   const kernels = Object.fromEntries(names.map((name) => [name, counted(name)]));
   if (replay !== undefined) kernels["runSteps"] = (handle, ...given) => replay(loops[handle!]!, given, bound);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, kernels });
-  (exports["run"] as (...numbers: number[]) => void)(...Object.values(sizes), end, shard, 5); // The one export.
+  const computes = exports["run"] as (...numbers: number[]) => void; // The one export.
+  const rows = sizes["batch"]!;
+  for (let i = 0; i < shards; i += abreast) {
+    const places = [end + i * arenaBytes, first + i * shardBytes, 5 + i * rows];
+    computes(...Object.values(sizes), ...places, abreast, arenaBytes, shardBytes, rows);
+  }
   return { memory, calls };
 }
 
@@ -81,6 +103,9 @@ function product(a: number, b: number, c: number): Int32Array {
   const matrix = (address: number, step: number) => [0, address, ...size(0), ...size(0), ...size(step)];
   return Int32Array.of(2, 0, 0, 1, 1, 1, 1, ...matrix(64, a), ...matrix(1024, b), ...matrix(8192, c), 1, 0, 16, 4);
 }
+
+/** What says to `runSteps` that there is one shard. */
+const one = [1, 0, 0, 0] as const;
 
 /** One call for each scan, or one each time that it makes products ahead. */
 function callsOf(plan: Plan, sizes: AxisSizes): number {
@@ -120,20 +145,46 @@ describe.skipIf(native === undefined)(`native steps${native === undefined ? ` (s
     });
   });
 
-  it("are replayed by the profile of the bench, command by command", async () => {
-    const { replaySteps } = (await import("../../../bench/replay.mjs" as string)) as { replaySteps: Replay };
-    const plan = training(gru, 7);
-    const sizes = { batch: 3, time: 20 };
-    const [together, replayed] = [run(plan, sizes, "compiled"), run(plan, sizes, "compiled", replaySteps)];
-    expect(firstDifference(together.memory, replayed.memory)).toBe(-1);
+  describe.each(ways)("of shards side by side, with $name", ({ use }) => {
+    it.each([
+      [16, 1, 9],
+      [33, 5, 150],
+    ])(
+      "give the bits of one shard after the other, hidden size %i, %i rows each, %i timesteps",
+      (hidden, batch, time) => {
+        use();
+        for (const [name, cell] of Object.entries(cells)) {
+          const plan = training(cell, hidden);
+          const [abreast, single] = [3, 1].map((abreast) =>
+            run(plan, { batch, time }, "compiled", { shards: 3, abreast }),
+          );
+          const wrong = firstDifference(abreast!.memory, single!.memory);
+          expect.soft({ name, wrong }).toEqual({ name, wrong: -1 });
+          expect.soft(3 * abreast!.calls["runSteps"]!).toBe(single!.calls["runSteps"]);
+        }
+      },
+    );
   });
+
+  it.each([1, 2])(
+    "are replayed by the profile of the bench, command by command, %i shards side by side",
+    async (shards) => {
+      const { replaySteps } = (await import("../../../bench/replay.mjs" as string)) as { replaySteps: Replay };
+      const plan = training(gru, 7);
+      const sizes = { batch: 3, time: 20 };
+      const [together, replayed] = [undefined, replaySteps].map((replay) =>
+        run(plan, sizes, "compiled", { shards, abreast: shards, ...(replay === undefined ? {} : { replay }) }),
+      );
+      expect(firstDifference(together!.memory, replayed!.memory)).toBe(-1);
+    },
+  );
 
   it.each([1, -1])("move all matrices of a product, direction %i", (direction) => {
     const memories = [0, 1].map(() => new WebAssembly.Memory({ initial: 1 }));
     for (const memory of memories) fill(memory, numbers(2));
     const [together, single] = memories.map((memory) => native!.bind(memory)) as [Kernels, Kernels];
     const first = direction === 1 ? 2 : 6;
-    together.runSteps(together.define(product(4, 64, 16)), 5, direction, 7, first);
+    together.runSteps(together.define(product(4, 64, 16)), 5, direction, ...one, 7, first);
     for (let i = 0, t = first; i < 5; i++, t += direction)
       single.gemm(64 + 16 * t, 4, 1024 + 256 * t, 8192 + 64 * t, 16, 1, 16, 4, 0);
     expect(firstDifference(memories[0]!, memories[1]!)).toBe(-1);
@@ -148,13 +199,15 @@ describe.skipIf(native === undefined)(`native steps${native === undefined ? ` (s
     const far = bound.define(product(4096, 0, 0));
     expect(() => bound.runLoops(near, 1, 0, 0)).toThrow("no such loop");
     expect(() => bound.isCompiled(near)).toThrow("no such loop");
-    expect(() => bound.runSteps(far + 1, 1, 1, 0, 0)).toThrow("no such steps");
-    expect(() => bound.runSteps(near, 1, 1)).toThrow("lacks arguments");
-    bound.runSteps(near, 4000, 1, 0, 0);
-    bound.runSteps(far, 4, 1, 0, 0);
-    expect(() => bound.runSteps(far, 5, 1, 0, 0)).toThrow("a product reaches outside the memory");
-    expect(() => bound.runSteps(far, 2, -1, 0, 0)).toThrow("a product reaches outside the memory");
+    expect(() => bound.runSteps(far + 1, 1, 1, ...one, 0, 0)).toThrow("no such steps");
+    expect(() => bound.runSteps(near, 1, 1, ...one)).toThrow("lacks arguments");
+    bound.runSteps(near, 4000, 1, ...one, 0, 0);
+    bound.runSteps(far, 4, 1, ...one, 0, 0);
+    expect(() => bound.runSteps(far, 5, 1, ...one, 0, 0)).toThrow("a product reaches outside the memory");
+    expect(() => bound.runSteps(far, 2, -1, ...one, 0, 0)).toThrow("a product reaches outside the memory");
+    expect(() => bound.runSteps(near, 1, 1, 9, 0, 0, 0, 0, 0)).toThrow("from 1 to 8 shards");
+    expect(() => bound.runSteps(near, 1, 1, 0, 0, 0, 0, 0, 0)).toThrow("from 1 to 8 shards");
     bound.clearLoops();
-    expect(() => bound.runSteps(near, 1, 1, 0, 0)).toThrow("no such steps");
+    expect(() => bound.runSteps(near, 1, 1, ...one, 0, 0)).toThrow("no such steps");
   });
 });

@@ -131,7 +131,13 @@ export class Executable {
       kernels: ownKernels,
       native: kernelsInC,
       pool: this.#pool,
-      ground: { params, paramEnd: end, threads: this.#pool?.size ?? 1 },
+      ground: {
+        params,
+        paramEnd: end,
+        threads: this.#pool?.size ?? 1,
+        runsSteps: kernelsInC?.loops === "compiled",
+        most: limit.most,
+      },
       limit,
       grow: (bytes: number) => {
         growMemory(this.#memory, bytes);

@@ -2,17 +2,20 @@
 import type { ProgramToEmit } from "../backends/wasm/emit/module.ts";
 import { evaluate, planMemory } from "../backends/wasm/memory/arena.ts";
 import type { BufferId } from "../backends/wasm/plan/plan.ts";
+import { sharesWeights } from "../backends/wasm/plan/steps.ts";
 import { type Axis, type AxisSizes, segmentLength, segmentsOf } from "../base/shapes.ts";
 import { type Entry, type Part, type PlacedParam, withPackedSizes } from "./entry.ts";
-import { largestShard, rowsAlone, shardCount } from "./shards.ts";
+import { largestShard, mostAbreast, rowsAlone, shardCount } from "./shards.ts";
 import { stagingBytes } from "./tensors.ts";
 
 /** Where the parts of one program lie, for the capacity compiled for. */
 export interface Placement {
   readonly rows: readonly number[];
   readonly whole: readonly number[];
-  /** Of one thread. */
+  /** Of one shard. */
   readonly arenaBytes: number;
+  /** Shards that one thread alone takes side by side. */
+  readonly abreast: number;
   readonly shardBytes: number;
   readonly arenaBase: number;
   readonly shardBase: number;
@@ -41,11 +44,17 @@ export interface Segments {
   readonly length: number;
 }
 
-/** What is the same for all programs: where parameters lie and end, and how many threads may have an arena. */
+/** What is the same for all programs. */
 export interface Ground {
+  /** Where parameters lie, and where they end. */
   readonly params: ReadonlyMap<string, PlacedParam>;
   readonly paramEnd: number;
+  /** How many threads may have an arena. */
   readonly threads: number;
+  /** Whether the kernels run the steps of scans, of shards side by side too. */
+  readonly runsSteps: boolean;
+  /** Bytes that no program may take more than. */
+  readonly most: number;
 }
 
 export interface Layout {
@@ -134,14 +143,19 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
     entry.whole === undefined
       ? undefined
       : planMemory(entry.whole.plan, capacity, new Map([...wholeParams, ...summed]));
-  const arenas = Math.min(ground.threads, shards) * rows.arenaBytes;
   const staging = [...entry.rows.types.values()].map((type) => stagingBytes(type, rowCapacity));
   const wholeStaging = [...(entry.whole?.types.values() ?? [])].map((type) => stagingBytes(type, capacity));
   const first = entry.prepared === undefined ? undefined : planMemory(entry.prepared.plan, packed, placed);
-  const room = Math.max(arenas, first?.arenaBytes ?? 0, whole?.arenaBytes ?? 0, ...staging, ...wholeStaging);
+  const other = Math.max(first?.arenaBytes ?? 0, whole?.arenaBytes ?? 0, ...staging, ...wholeStaging);
+  const widest = arenaBase + Math.ceil(Math.max(shards * rows.arenaBytes, other) / 64) * 64 + (whole?.shardBytes ?? 0);
+  const gains = ground.runsSteps && widest <= ground.most && sharesWeights(entry.rows.plan);
+  const abreast = gains ? Math.min(shards, mostAbreast) : 1;
+  const arenas = Math.min(shards, Math.max(ground.threads, abreast));
+  const room = Math.max(arenas * rows.arenaBytes, other);
   const wholeBase = arenaBase + Math.ceil(room / 64) * 64;
   const absolute = new Set(kept.addresses.keys());
-  const emitted: ProgramToEmit[] = [{ name, plan: entry.rows.plan, addresses: rows.addresses, absolute }];
+  const ofRows = { name, plan: entry.rows.plan, addresses: rows.addresses, absolute, abreast: abreast > 1 };
+  const emitted: ProgramToEmit[] = [ofRows];
   if (entry.prepared !== undefined && first !== undefined) {
     emitted.push({ name: `${name}.prepare`, plan: entry.prepared.plan, addresses: first.addresses, absolute });
   }
@@ -167,14 +181,14 @@ function placeProgram(name: string, entry: Entry, capacity: AxisSizes, ground: G
     rows: rows.addresses,
     whole: whole?.addresses ?? [],
     arenaBytes: rows.arenaBytes,
+    abreast,
     shardBytes: rows.shardBytes,
     arenaBase,
     shardBase,
     wholeBase,
     partials,
   };
-  const end = wholeBase + (whole?.shardBytes ?? 0);
-  return { entry, placement, emitted, end, widest: end + Math.max(0, shards * rows.arenaBytes - room) };
+  return { entry, placement, emitted, end: wholeBase + (whole?.shardBytes ?? 0), widest };
 }
 
 /** What the rows read of what was prepared, one behind the other. */

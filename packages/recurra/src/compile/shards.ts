@@ -7,6 +7,8 @@
 /** A shard has ten rows at least, where there are as many, so that the tiles of the matrix products are filled. */
 const smallestShard = 10;
 export const mostShards = 8;
+/** Shards, at most, that one thread takes side by side: with more rows the reading of weights counts less, and each takes an arena. */
+export const mostAbreast = 2;
 /** Rows that share the reading of weights from further away. */
 const farShard = 32;
 

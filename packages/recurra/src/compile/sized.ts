@@ -94,6 +94,8 @@ export class SizedCall {
   readonly shards: readonly ShardCall[];
   /** For one thread alone, which has larger ones where rows are free. */
   readonly shardsAlone: readonly ShardCall[];
+  /** Computes them, in the calling thread. */
+  readonly runsAlone: readonly (() => void)[];
   /** Whether several threads find something to do. */
   readonly isShared: boolean;
   readonly sums: readonly SumCall[];
@@ -130,6 +132,7 @@ export class SizedCall {
     const counts = [shardsOf(entry, sizes, false), shardsOf(entry, sizes, true)] as const;
     this.shards = this.#shards(counts[0]);
     this.shardsAlone = counts[0] === counts[1] ? this.shards : this.#shards(counts[1]);
+    this.runsAlone = this.#runs(this.shardsAlone);
     this.isShared =
       this.shards.length > 1 || isWorthSharing([prepared?.lasts === false ? prepared.plan : undefined, whole?.plan]);
     this.#operations = operationsOf(entry.rows.plan, withPackedSizes(all, entry.rows.packing));
@@ -151,12 +154,34 @@ export class SizedCall {
     return Array.from({ length: count }, (_, index) => this.#shard(index, count));
   }
 
+  /** Shards of the same sizes go side by side, as many as there are arenas for. */
+  #runs(shards: readonly ShardCall[]): readonly (() => void)[] {
+    const { name, instance, placed } = this.#program;
+    const { abreast, arenaBytes, shardBytes } = placed.placement;
+    const count = shards.length;
+    if (abreast === 1 || count === 1 || this.batch % count > 0) return shards.map(({ run }) => run);
+    const together = Math.min(abreast, count);
+    return Array.from({ length: count / together }, (_, i) => {
+      const numbers = this.#numbersOf(i * together, count);
+      return instance.programs
+        .get(name)!
+        .bind(undefined, ...numbers, together, arenaBytes, shardBytes, this.batch / count);
+    });
+  }
+
+  /** What a program is called with for a shard. */
+  #numbersOf(index: number, count: number): readonly number[] {
+    const { arenaBase, shardBase, shardBytes } = this.#program.placed.placement;
+    const { first, own } = shardSizes(this.#sizes, count, index);
+    return [...this.#arguments({ ...this.#all, ...own }), arenaBase, shardBase + index * shardBytes, first];
+  }
+
   #shard(index: number, count: number): ShardCall {
     const { name, instance, placed } = this.#program;
     const { entry, placement } = placed;
     const { first, own } = shardSizes(this.#sizes, count, index);
     const address = placement.shardBase + index * placement.shardBytes;
-    const numbers = [...this.#arguments({ ...this.#all, ...own }), placement.arenaBase, address, first];
+    const numbers = [...this.#numbersOf(index, count), ...(placement.abreast > 1 ? oneAlone : [])];
     // Bound once: a spread would make an array in every call.
     const bound = (program: string) => instance.programs.get(program)?.bind(undefined, ...numbers);
     return {
@@ -205,6 +230,9 @@ export class SizedCall {
     return this.#program.axes.map((axis) => sizes[axis] ?? 1);
   }
 }
+
+/** What a program that takes shards side by side is called with behind its numbers, for one of them. */
+const oneAlone = [1, 0, 0, 0];
 
 /** How many shards a batch is cut into: for several threads, or for one alone. */
 export function shardsOf({ splits, freeRows, rowsPerShard }: Entry, sizes: AxisSizes, alone: boolean): number {

@@ -24,7 +24,7 @@ export const alone: Team = {
     const shards = call.shardsAlone;
     // All is written before anything is computed: behind milliseconds of kernels JavaScript is in no cache any more.
     for (let i = 0; i < shards.length; i++) writeRows(room, call, shards[i]!, given);
-    for (let i = 0; i < shards.length; i++) shards[i]!.run();
+    for (let i = 0; i < call.runsAlone.length; i++) call.runsAlone[i]!();
   },
   sum(call) {
     for (const { run, first, shardBytes, count } of call.sums)

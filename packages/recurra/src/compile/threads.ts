@@ -175,7 +175,8 @@ function workerMain(
       const larger = batch % shards;
       sizes[batchAt] = size + (shard < larger ? 1 : 0);
       const first = shard * size + Math.min(shard, larger);
-      program(...sizes, arenaBase + index * arenaBytes, shardBase + shard * shardBytes, first);
+      // One shard at a time; only a program that takes several side by side looks at how many.
+      program(...sizes, arenaBase + index * arenaBytes, shardBase + shard * shardBytes, first, 1, 0, 0, 0);
     }
   };
   const work = () => {

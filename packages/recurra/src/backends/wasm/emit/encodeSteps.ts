@@ -3,18 +3,11 @@
  * described in packages/native/steps.h.
  */
 
-import { type Access, type Gemm, type Loop, type Scan, size } from "../plan/plan.ts";
+import { type Access, type Gemm, type Loop, size } from "../plan/plan.ts";
 import { canEncode, type LoopSite, pushSize } from "./encodeLoop.ts";
 
 const version = 2;
 const bases = 2;
-
-/** The commands of a scan that the kernels may run: every row takes every step, and there are products and loops only. */
-export function stepsOfKernels(scan: Scan): readonly (Gemm | Loop)[] | undefined {
-  const found = scan.body.filter((command) => command.kind === "gemm" || command.kind === "loop");
-  const whole = found.length === scan.body.length && scan.rows === "all" && scan.cuts === undefined;
-  return whole ? found : undefined;
-}
 
 /**
  * The program, or undefined where the kernels have no room for it. `moving`: how many of `site.steps`, the last ones, go on with the

@@ -15,9 +15,10 @@ import {
   type LoopOp,
   type Scan,
 } from "../plan/plan.ts";
+import { stepsOfKernels } from "../plan/steps.ts";
 import { type EmitContext, isSegments, pushBuffer, pushSize } from "./address.ts";
 import { encodeLoop, fewestElements, gains, type LoopSite, type NativeLoops } from "./encodeLoop.ts";
-import { encodeSteps, stepsOfKernels } from "./encodeSteps.ts";
+import { encodeSteps } from "./encodeSteps.ts";
 import { emitLoop } from "./loop.ts";
 import { type Part, pushPartStart } from "./parts.ts";
 import { stepsOf } from "./scan.ts";
@@ -179,6 +180,11 @@ export class LoopCalls {
     code.call(this.#site.runPart!);
   }
 
+  /** Whether the kernels run the steps of it. */
+  runsSteps(command: Command): boolean {
+    return command.kind === "scan" && this.#handles.has(command);
+  }
+
   /** How the kernels are told to run so many steps of a scan, from these on; undefined where they do not run it. */
   stepsCall(code: Code, scan: Scan, enclosing: readonly Enclosing[]): StepsCall | undefined {
     const handle = this.#handles.get(scan);
@@ -188,6 +194,9 @@ export class LoopCalls {
         .i32(handle)
         .get(count)
         .i32(scan.direction === "forward" ? 1 : -1);
+      const { abreast } = this.#context;
+      if (abreast === undefined || enclosing.length > 0) code.i32(1).i32(0).i32(0).i32(0);
+      else for (const global of [abreast.shards, ...abreast.apart]) code.getGlobal(global);
       this.#pushPlace(code);
       const steps = [...enclosing.map(({ step }) => step), ...own];
       for (const step of steps) code.get(step);

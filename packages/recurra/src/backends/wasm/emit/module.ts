@@ -5,7 +5,7 @@ import type { Axis } from "../../../base/shapes.ts";
 import { type Code, type FunctionIndex, i32, ModuleAssembler } from "../code/assembler.ts";
 import { aheadAxes, aheadAxis } from "../plan/ahead.ts";
 import type { Access, BufferId, Command, Loop, Plan, Size } from "../plan/plan.ts";
-import { type EmitContext, pushAddress, pushBuffer, pushSize } from "./address.ts";
+import { type EmitContext, eachShard, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import type { NativeLoops } from "./encodeLoop.ts";
 import { deepestNativeLoop, type Enclosing, i32s, LoopCalls, type NativeSite, SharedLoops } from "./loopCalls.ts";
 import { type Part, pushPartStart } from "./parts.ts";
@@ -16,7 +16,8 @@ export interface ProgramToEmit {
   /**
    * The export's name. Its arguments are the sizes of `axes`, in that order, then the addresses of the arena (temporaries) and of
    * the shard (inputs and outputs) that the call works in, and the position of its first row in the whole batch. A plan in stages has
-   * an export for each too, NAME.0, NAME.1, …, which take two arguments more: which part, and of how many.
+   * an export for each too, NAME.0, NAME.1, …, which take two arguments more: which part, and of how many. A program that takes shards
+   * abreast has four more: how many, and how far the next one is in the arena, among the shards and in the batch.
    */
   readonly name: string;
   readonly plan: Plan;
@@ -24,6 +25,8 @@ export interface ProgramToEmit {
   readonly addresses: readonly number[];
   /** Buffers, other than parameters, whose addresses count from the start of memory too. */
   readonly absolute: ReadonlySet<BufferId>;
+  /** Whether a call takes several shards of the same sizes, which go through scans side by side. Default false. */
+  readonly abreast?: boolean;
 }
 
 interface Kernels {
@@ -67,7 +70,7 @@ export function emitModule(
       module.importFunction("kernels", name, i32s(own + sizes.length + 3 + depth)),
     );
   const runLoops = byDepth("runLoops", 2, nativeLoops !== undefined);
-  const runSteps = byDepth("runSteps", 3, nativeLoops === "compiled");
+  const runSteps = byDepth("runSteps", 7, nativeLoops === "compiled");
   const runPart =
     nativeLoops === undefined ? undefined : module.importFunction("kernels", "runPart", i32s(3 + sizes.length + 3));
   const globals = new Map(sizes.map((axis) => [axis, module.global()]));
@@ -77,6 +80,13 @@ export function emitModule(
     [...new Set(programs.flatMap(({ plan }) => cutAxes(plan.commands)))].map((axis) => [axis, module.global()]),
   );
   const [arena, shard, firstRow] = [module.global(), module.global(), module.global()];
+  const ofAbreast = programs.some(({ abreast }) => abreast === true)
+    ? {
+        shards: module.global(),
+        apart: [arena, shard, firstRow].map(() => module.global()),
+        places: [arena, shard, firstRow],
+      }
+    : undefined;
   const shared = new SharedLoops(module);
   const site: NativeSite = {
     native: nativeLoops,
@@ -88,7 +98,7 @@ export function emitModule(
     shard,
     programs: [],
   };
-  for (const { name, plan, addresses, absolute } of programs) {
+  for (const { name, plan, addresses, absolute, abreast = false } of programs) {
     const context: EmitContext = {
       module,
       addressOf: (buffer) => addresses[buffer]!,
@@ -101,12 +111,18 @@ export function emitModule(
       starts,
       packed: plan.packed,
       firstRow,
+      abreast: abreast ? ofAbreast : undefined,
     };
     const loops = new LoopCalls(context, shared, site);
     const enter = (code: Code) => {
       for (const [i, axis] of axes.entries()) code.get(code.parameter(i)).setGlobal(globals.get(axis)!);
-      for (const [i, global] of [arena, shard, firstRow].entries())
-        code.get(code.parameter(axes.length + i)).setGlobal(global);
+      const given = [
+        arena,
+        shard,
+        firstRow,
+        ...(context.abreast === undefined ? [] : [context.abreast.shards, ...context.abreast.apart]),
+      ];
+      for (const [i, global] of given.entries()) code.get(code.parameter(axes.length + i)).setGlobal(global);
       if (plan.packed === undefined) return;
       const { axis, steps } = plan.packed;
       [packedAxis(axis), stepsAxis(axis)].forEach((name, i) => {
@@ -116,9 +132,9 @@ export function emitModule(
     };
     if (plan.stages === undefined) {
       loops.add(plan.commands);
-      module.function(name, i32s(axes.length + 3), (code) => {
+      module.function(name, i32s(axes.length + (abreast ? 7 : 3)), (code) => {
         enter(code);
-        emitCommands(code, context, kernels, loops, plan.commands, []);
+        emitRows(code, context, kernels, loops, plan.commands);
       });
     }
     const stages = plan.stages?.map(({ together, commands }, i) => {
@@ -193,6 +209,29 @@ function emitPart(
     .get(first)
     .do("i32.sub")
     .call(kernels.pack);
+}
+
+/** Commands for each shard of the call, but for scans that the kernels run: all shards go through them together. */
+function emitRows(
+  code: Code,
+  context: EmitContext,
+  kernels: Kernels,
+  loops: LoopCalls,
+  commands: readonly Command[],
+): void {
+  const ofOne = { ...context, abreast: undefined };
+  let from = 0;
+  const emit = (end: number) => {
+    const own = commands.slice(from, end);
+    if (own.length > 0) eachShard(code, context, () => emitCommands(code, ofOne, kernels, loops, own, []));
+  };
+  for (const [i, command] of commands.entries()) {
+    if (context.abreast === undefined || !loops.runsSteps(command)) continue;
+    emit(i);
+    emitCommands(code, context, kernels, loops, [command], []);
+    from = i + 1;
+  }
+  emit(commands.length);
 }
 
 function emitCommands(

@@ -4,7 +4,7 @@ import { type Axis, segmentLength } from "../../../base/shapes.ts";
 import { type Code, i32, type Local } from "../code/assembler.ts";
 import { aheadAxis } from "../plan/ahead.ts";
 import type { Ahead, Command, Scan } from "../plan/plan.ts";
-import { type EmitContext, pushBuffer, pushSize } from "./address.ts";
+import { type EmitContext, eachShard, pushBuffer, pushSize } from "./address.ts";
 
 /** The axes that scans cut into segments. */
 export function cutAxes(commands: readonly Command[]): Axis[] {
@@ -66,7 +66,7 @@ export function emitScan(code: Code, context: EmitContext, scan: Scan, emit: Emi
   segment?.leave();
 }
 
-/** A scan whose steps the kernels run: one call, or one behind each time that products are made ahead. */
+/** A scan whose steps the kernels run, for all shards of the call: one call, or one behind each time that products are made ahead. */
 export function emitScanOfKernels(
   code: Code,
   context: EmitContext,
@@ -82,7 +82,8 @@ export function emitScanOfKernels(
     callSteps(remaining, [step]);
     return;
   }
-  const { make, count, since } = stepsAhead(code, context, scan, scan.ahead, remaining, emit);
+  const ofEachShard: EmitBody = (products, steps) => eachShard(code, context, () => emit(products, steps));
+  const { make, count, since } = stepsAhead(code, context, scan, scan.ahead, remaining, ofEachShard);
   code.get(remaining).if(() =>
     code.loop(() => {
       make(step);
