@@ -3,7 +3,8 @@
  * module, and what is left. In front of it what bounds them: multiply-adds in registers, and reading from caches and memory. The
  * commands of a scan, all of which are one call of the kernels, are called one by one here, which shows where a step is short; rows of shards that go
  * through it side by side count as those of one product. Behind it the
- * same products called again and again, in turns with PyTorch's where there is one: what they can do when nothing comes between.
+ * same products called again and again, in turns with PyTorch's where there is one, and with those of a BLAS library that is named: what they
+ * can do when nothing comes between.
  *
  *     npm run bench:profile -- --work train --cell lstm --hidden 256 --batch 32 --time 64
  */
@@ -18,7 +19,14 @@ import { number, printer } from "./table.mjs";
 const text = (value) => ({ type: "string", default: value });
 const { values, word, count, refuse } = commandLine("bench:profile", {
   ...{ work: text("train"), cell: text("lstm") },
-  ...{ hidden: text("256"), batch: text("32"), time: text("64"), steps: text("40"), python: text("/usr/bin/python3") },
+  ...{
+    hidden: text("256"),
+    batch: text("32"),
+    time: text("64"),
+    steps: text("40"),
+    python: text("/usr/bin/python3"),
+    blas: { type: "string" },
+  },
 });
 const work = word("work", ["train", "forward", "language"]);
 const cell = word("cell", work === "language" ? ["lstm"] : cells);
@@ -97,6 +105,19 @@ function clocked(bound) {
       "pack",
       (args) => args.slice(4, 6),
       (k, n) => ({ name: `packing of ${k} × ${n}`, floats: 2 * k * n }),
+    ),
+    turnIn: wrap(
+      "turnIn",
+      (args) => args.slice(3, 6),
+      (rows, steps, features) => ({
+        name: `input of ${rows} rows, ${steps} steps, ${features} features`,
+        floats: 2 * rows * steps * features,
+      }),
+    ),
+    sumShards: wrap(
+      "sumShards",
+      ([, , first, end, shards]) => [end - first, shards],
+      (count, shards) => ({ name: `sums of ${shards} shards, ${count} numbers`, floats: (shards + 1) * count }),
     ),
     runLoops: wrap("runLoops", (args) => args.slice(0, 2), loops),
     runPart: wrap(
@@ -179,41 +200,48 @@ const table = printer(
 table.head();
 const listed = rows.sort((a, b) => b.ms - a.ms).filter(({ ms }) => ms > total / 500);
 for (const row of listed) table.row(row);
-await besidePeer(listed.filter(({ product }) => product !== undefined));
+await besidePeers(listed.filter(({ product }) => product !== undefined));
 process.exit(0);
 
-/** The products of a step by themselves: in the step, alone, and PyTorch's. */
-async function besidePeer(products) {
-  const times = await productTimes(
+/** The products of a step by themselves: in the step, alone, and those of other libraries. */
+async function besidePeers(products) {
+  const { names, times } = await productTimes(
     products.map(({ product }) => product),
     values.python,
+    values.blas,
   );
-  if (times === undefined) {
-    console.log(`\nno PyTorch at ${values.python}: its products are left out`);
-    return;
-  }
+  const missing = [
+    ...(names.includes("PyTorch") ? [] : [`no PyTorch at ${values.python}`]),
+    ...(values.blas === undefined || names.some((name) => name !== "PyTorch")
+      ? []
+      : [`no BLAS library at ${values.blas}`]),
+  ];
+  for (const what of missing) console.log(`\n${what}: its products are left out`);
   const compared = products.map((row, i) => ({
     ...row,
     alone: row.calls * times[i].own,
-    peer: row.calls * times[i].peer,
+    peers: times[i].peers.map((ms) => row.calls * ms),
   }));
   const sum = (of) => compared.reduce((all, row) => all + of(row), 0);
   const all = {
     name: "all of them",
     ms: sum(({ ms }) => ms),
     alone: sum(({ alone }) => alone),
-    peer: sum(({ peer }) => peer),
+    peers: names.map((_, i) => sum(({ peers }) => peers[i])),
   };
   console.log(
-    "\nThe products of a step, milliseconds: in it, called again and again, and PyTorch's called again and again.\n",
+    "\nThe products of a step, milliseconds: in it, called again and again, and those of other libraries called again and again.\n",
   );
+  const columns = names.flatMap((name, i) => [
+    [name, Math.max(7, name.length), ({ peers }) => number(peers[i])],
+    ["/ alone", 7, ({ alone, peers }) => number(peers[i] / alone)],
+  ]);
   const table = printer(
     [
       ["", -44, ({ name }) => name],
       ["in the step", 11, ({ ms }) => number(ms)],
       ["alone", 7, ({ alone }) => number(alone)],
-      ["PyTorch", 7, ({ peer }) => number(peer)],
-      ["PyTorch / alone", 15, ({ alone, peer }) => number(peer / alone)],
+      ...columns,
     ],
     (text) => process.stdout.write(text),
   );

@@ -1,6 +1,7 @@
-/** Products called again and again on one thread, by the native kernels and by PyTorch in turns. */
+/** Products called again and again on one thread, by the native kernels and by other libraries in turns. */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { numericThreads } from "../engines/list.mjs";
 import { median } from "../statistics.mjs";
@@ -9,27 +10,31 @@ import { startSubject } from "../subject.mjs";
 const [rounds, budgetMs] = [9, 15];
 
 /**
- * Milliseconds of each product: {own, peer}. `products` are {kind, m, n, k}: "gemm", m rows times [k, n], its weights packed before, or "outer",
- * the sum of k outer products to [m, n]. Undefined where there is no PyTorch.
+ * Milliseconds of each product: {own, peers}, in turns with PyTorch's and, with `blas`, those of that library, by the names of those that start.
+ * `products` are {kind, m, n, k}: "gemm", m rows times [k, n], its weights packed before, or "outer", the sum of k outer products to [m, n].
  */
-export async function productTimes(products, python) {
-  const command = [python, fileURLToPath(new URL("products.py", import.meta.url))];
-  const peer = existsSync(python)
-    ? await startSubject({ name: "pytorch", command, env: numericThreads(1) })
-    : undefined;
-  if (peer === undefined) return undefined;
+export async function productTimes(products, python, blas) {
+  const script = [python, fileURLToPath(new URL("products.py", import.meta.url))];
+  const engines = [{ name: "PyTorch", command: script, env: numericThreads(1) }];
+  if (blas !== undefined) {
+    const env = { ...numericThreads(1), MKL_THREADING_LAYER: "SEQUENTIAL", LD_LIBRARY_PATH: dirname(blas) };
+    engines.push({ name: basename(blas).replace(/\.so.*|^lib/g, ""), command: [...script, resolve(blas)], env });
+  }
+  const started = existsSync(python) ? await Promise.all(engines.map(startSubject)) : [];
+  const peers = started.filter((peer) => peer !== undefined);
   const times = [];
   for (const product of products) {
     const own = ownProduct(product);
-    const [ownTimes, peerTimes] = [[], []];
+    const ownTimes = [];
+    const peerTimes = peers.map(() => []);
     for (let round = 0; round < rounds; round++) {
       ownTimes.push(timeOf(own));
-      peerTimes.push((await peer.ask({ ...product, budgetMs })).ms);
+      for (const [i, peer] of peers.entries()) peerTimes[i].push((await peer.ask({ ...product, budgetMs })).ms);
     }
-    times.push({ own: median(ownTimes), peer: median(peerTimes) });
+    times.push({ own: median(ownTimes), peers: peerTimes.map(median) });
   }
-  peer.stop();
-  return times;
+  for (const peer of peers) peer.stop();
+  return { names: peers.map(({ name }) => name), times };
 }
 
 function timeOf(run) {
