@@ -85,12 +85,15 @@ describe("threads", () => {
     const [one, four] = [1, undefined].map(
       (threads) => new Model(network, threads === undefined ? {} : { threads }),
     ) as [Model, Model];
-    const x = Float32Array.from({ length: 50 * 3 * 8 }, (_, i) => Math.sin(i));
-    const batch = { sizes: { batch: 50, time: 3 }, inputs: { x } };
-    await join(four, 4, () => void four.predict(batch));
-    const expected = one.predict(batch);
-    // Together and alone: both are tried in the first calls.
-    for (let call = 0; call < 6; call++) expect(four.predict(batch)).toEqual(expected);
+    // One shard alone, and four, two of which go side by side.
+    for (const rows of [50, 140]) {
+      const x = Float32Array.from({ length: rows * 3 * 8 }, (_, i) => Math.sin(i));
+      const batch = { sizes: { batch: rows, time: 3 }, inputs: { x } };
+      await join(four, 4, () => void four.predict(batch));
+      const expected = one.predict(batch);
+      // Together and alone: both are tried in the first calls.
+      for (let call = 0; call < 6; call++) expect(four.predict(batch)).toEqual(expected);
+    }
   });
 
   it("gives training of large weights the same bits, though shards of one thread go through scans side by side", async () => {
