@@ -90,9 +90,12 @@ describe("threads", () => {
       const x = Float32Array.from({ length: rows * 3 * 8 }, (_, i) => Math.sin(i));
       const batch = { sizes: { batch: rows, time: 3 }, inputs: { x } };
       await join(four, 4, () => void four.predict(batch));
-      const expected = one.predict(batch);
+      const expected = one.predict(batch)["h"]!;
       // Together and alone: both are tried in the first calls.
-      for (let call = 0; call < 6; call++) expect(four.predict(batch)).toEqual(expected);
+      for (let call = 0; call < 6; call++) {
+        const h = four.predict(batch)["h"]!;
+        expect(h.findIndex((value, i) => value !== expected[i])).toBe(-1);
+      }
     }
   });
 
