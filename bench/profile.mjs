@@ -61,10 +61,10 @@ function clocked(bound) {
     (kernel, sizes, describe) =>
     (...args) => {
       if (!timing) return bound[kernel](...args);
-      const [x, y = 0, z = 0] = sizes(args);
+      const key = sizes(args);
       clock(
-        `${kernel} ${x} ${y} ${z}`,
-        () => describe(x, y, z),
+        `${kernel} ${key.join(" ")}`,
+        () => describe(...key),
         () => bound[kernel](...args),
       );
     };
@@ -99,6 +99,16 @@ function clocked(bound) {
         product: { kind: "outer", m, n, k: rows },
         operations: 2 * m * n * rows,
         floats: rows * (m + n) + m * n,
+      }),
+    ),
+    outerPair: wrap(
+      "outerPair",
+      ([, , m, rows, ...sums]) => [m, rows, sums[4], sums[10]],
+      (m, rows, n, other) => ({
+        name: `sums over ${rows} rows to ${m} × ${n} and ${other}`,
+        product: { kind: "outer", m, n: n + other, k: rows },
+        operations: 2 * m * (n + other) * rows,
+        floats: rows * (m + n + other) + m * (n + other),
       }),
     ),
     pack: wrap(

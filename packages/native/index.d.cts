@@ -2,6 +2,9 @@
 
 export type InstructionSet = "avx512" | "avx2" | "neon" | "portable";
 
+/** Of a sum of outer products, what it has besides A. */
+export type OuterSum = readonly [b: number, bRow: number, c: number, cRow: number, n: number, scratch: number];
+
 /** Functions bound to one memory, made to be imported by WebAssembly. All arguments are whole numbers. */
 export interface Kernels {
   /** B [k, n] into panels. The target takes k · n floats, n rounded up to a multiple of `panelWidth`. */
@@ -37,6 +40,14 @@ export interface Kernels {
     n: number,
     rows: number,
     scratch: number,
+  ) => void;
+  /** Two such sums over the same rows of A, which are packed once, with the bits of `outer`. */
+  readonly outerPair: (
+    a: number,
+    aRow: number,
+    m: number,
+    rows: number,
+    ...sums: [...sum: OuterSum, ...sum: OuterSum]
   ) => void;
   /**
    * Elements first … end − 1, counted from base, of all shards, `stride` bytes apart, added up in the first one: in a tree of fixed

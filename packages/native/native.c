@@ -100,13 +100,21 @@ typedef struct {
 } Blocks;
 #define ONE_BLOCK ((Blocks){1, 0, 0})
 
+/* A sum of outer products, C [m, n] = Σ over rows of aᵀ b: what it has besides A, and room for its packed rows of B. */
+typedef struct {
+  const float *b;
+  long bRow;
+  float *c;
+  long cRow, n;
+  float *packed;
+} Sum;
+
 /* What the kernels of one instruction set offer. Strides in floats. */
 typedef struct {
   const char *name;
   long width; /* columns of a full panel */
   void (*gemm)(const float *a, long aRow, const float *packed, float *c, long cRow, long m, long n, long k, int accumulate, Blocks blocks);
-  void (*outer)(const float *a, long aRow, const float *b, long bRow, float *c, long cRow, long m, long n, long rows,
-                float *packedB, float *packedA);
+  void (*outer)(const float *a, long aRow, long m, long rows, const Sum *sums, int count, float *packedA);
   float (*peak)(long iterations);
   double peakFlops; /* of one iteration */
   const LoopKernels *loops;
@@ -341,7 +349,7 @@ static napi_value fail(napi_env env, const char *message) {
 }
 
 /* Of one function; of a call of loops: those that say which, and sizes, bases, the first row and steps. */
-enum { mostArguments = 10, mostOwn = 7, mostOfLoops = mostAxes + mostBases + 1 + mostSteps };
+enum { mostArguments = 16, sumsOfPair = 2, mostOwn = 7, mostOfLoops = mostAxes + mostBases + 1 + mostSteps };
 
 static Binding *arguments(napi_env env, napi_callback_info info, int wanted, int32_t *into) {
   napi_value given[mostArguments];
@@ -438,24 +446,45 @@ static napi_value callTurnIn(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* Sums over so many rows of A, each given as b, bRow, c, cRow, n, scratch. */
+static napi_value sumOuters(napi_env env, Binding *binding, int32_t address, int32_t aRow, int64_t m, int64_t rows,
+                            const int32_t (*given)[6], int count) {
+  Sum sums[sumsOfPair];
+  int found = 0;
+  if (m <= 0) return NULL;
+  float *a = matrix(env, binding, address, rows, aRow, m, 1);
+  if (a == NULL) return NULL;
+  for (int i = 0; i < count; i++) {
+    const int32_t *v = given[i];
+    const int64_t n = v[4], wide = roundUp(n, panelWidth);
+    if (n <= 0) continue;
+    Sum *sum = &sums[found++];
+    *sum = (Sum){.bRow = v[1], .cRow = v[3], .n = n};
+    if ((sum->b = matrix(env, binding, v[0], rows, v[1], n, 1)) == NULL) return NULL;
+    if ((sum->c = matrix(env, binding, v[2], m, v[3], n, 1)) == NULL) return NULL;
+    if ((sum->packed = matrix(env, binding, v[5], outerBlock, wide, wide, 1)) == NULL) return NULL;
+  }
+  if (binding->packedA == NULL) binding->packedA = aligned_alloc(64, packedALimit * sizeof(float));
+  if (binding->packedA == NULL) return fail(env, "@recurra/native: out of memory");
+  active->outer(a, aRow, m, rows, sums, found, binding->packedA);
+  return NULL;
+}
+
+/* outer(a, aRow, b, bRow, c, cRow, m, n, rows, scratch) */
 static napi_value callOuter(napi_env env, napi_callback_info info) {
   int32_t v[10];
   Binding *binding = arguments(env, info, 10, v);
   if (binding == NULL) return NULL;
-  int64_t m = v[6], n = v[7], rows = v[8];
-  if (m <= 0 || n <= 0) return NULL;
-  float *a = matrix(env, binding, v[0], rows, v[1], m, 1);
-  if (a == NULL) return NULL;
-  float *b = matrix(env, binding, v[2], rows, v[3], n, 1);
-  if (b == NULL) return NULL;
-  float *c = matrix(env, binding, v[4], m, v[5], n, 1);
-  if (c == NULL) return NULL;
-  float *scratch = matrix(env, binding, v[9], outerBlock, roundUp(n, panelWidth), roundUp(n, panelWidth), 1);
-  if (scratch == NULL) return NULL;
-  if (binding->packedA == NULL) binding->packedA = aligned_alloc(64, packedALimit * sizeof(float));
-  if (binding->packedA == NULL) return fail(env, "@recurra/native: out of memory");
-  active->outer(a, v[1], b, v[3], c, v[5], m, n, rows, scratch, binding->packedA);
-  return NULL;
+  const int32_t sum[1][6] = {{v[2], v[3], v[4], v[5], v[7], v[9]}};
+  return sumOuters(env, binding, v[0], v[1], v[6], v[8], sum, 1);
+}
+
+/* outerPair(a, aRow, m, rows, then for each of two sums b, bRow, c, cRow, n, scratch) */
+static napi_value callOuterPair(napi_env env, napi_callback_info info) {
+  int32_t v[4 + 6 * sumsOfPair];
+  Binding *binding = arguments(env, info, 4 + 6 * sumsOfPair, v);
+  if (binding == NULL) return NULL;
+  return sumOuters(env, binding, v[0], v[1], v[2], v[3], (const int32_t (*)[6])(v + 4), sumsOfPair);
 }
 
 static void clearLoops(Binding *binding) {
@@ -696,6 +725,7 @@ static napi_value callBind(napi_env env, napi_callback_info info) {
       {"pack", callPack},
       {"gemm", callGemm},
       {"outer", callOuter},
+      {"outerPair", callOuterPair},
       {"sumShards", callSumShards},
       {"turnIn", callTurnIn},
       {"rebind", callRebind},
@@ -1168,36 +1198,44 @@ static TARGET void FN(outerOfFew)(Columns few, Columns many, float *c, long cRow
   }
 }
 
-/* Sums of outer products: C = Σ over rows of aᵀ b. */
-static TARGET void FN(outer)(const float *a, long aRow, const float *b, long bRow, float *c, long cRow, long m, long n, long rows,
-                             float *packedB, float *packedA) {
-  if (rows <= 0) {
-    for (long i = 0; i < m; i++) memset(c + i * cRow, 0, n * sizeof(float));
-    return;
+/* Whether rows of A are not packed for the sum. */
+ALWAYS int FN(isOfFew)(const Sum *sum, long m) { return least(m, sum->n) <= FN(few); }
+
+/* Panels of one sum, of `block` rows of C from `row` on, over `depth` packed rows of A. */
+ALWAYS TARGET void FN(panelsOfSum)(const Sum *sum, const float *packedA, long m, long row, long block, long start, long depth) {
+  const int farB = sum->n * depth >= sharedSize, farC = m * sum->n > farSize;
+  for (long column = 0; column < sum->n; column += PANEL) {
+    const long columns = least(PANEL, sum->n - column), wide = roundUp(columns, panelWidth);
+    const float *from = sum->b + start * sum->bRow + column;
+    float *packed = sum->packed + column * depth;
+    if (row == 0) packRun(from, sum->bRow, packed, depth, columns, wide);
+    const float *next = !farB || column + PANEL >= sum->n ? NULL : row == 0 ? from + PANEL : packed + PANEL * depth;
+    FN(packedPanel)(packedA, packed, wide, sum->c + row * sum->cRow + column, sum->cRow, block, columns, depth, start > 0, next,
+                    row == 0 ? sum->bRow : 0, farC);
   }
-  const Columns as = {a, aRow, m}, bs = {b, bRow, n};
-  if (least(m, n) <= FN(few)) {
-    if (m < n) FN(outerOfFew)(as, bs, c, cRow, rows, 0, packedA, NULL);
-    else FN(outerOfFew)(bs, as, c, cRow, rows, 1, packedA, packedB);
-    return;
+}
+
+/* Sums of outer products with the same A, whose rows are packed once for all of them. */
+static TARGET void FN(outer)(const float *a, long aRow, long m, long rows, const Sum *sums, int count, float *packedA) {
+  int many = 0;
+  for (int i = 0; i < count; i++) {
+    const Sum *sum = &sums[i];
+    const Columns as = {a, aRow, m}, bs = {sum->b, sum->bRow, sum->n};
+    if (rows <= 0)
+      for (long row = 0; row < m; row++) memset(sum->c + row * sum->cRow, 0, sum->n * sizeof(float));
+    else if (!FN(isOfFew)(sum, m)) many++;
+    else if (m < sum->n) FN(outerOfFew)(as, bs, sum->c, sum->cRow, rows, 0, packedA, NULL);
+    else FN(outerOfFew)(bs, as, sum->c, sum->cRow, rows, 1, packedA, sum->packed);
   }
-  const int farC = m * n > farSize;
+  if (many == 0) return;
   const long blocks = (rows + outerBlock - 1) / outerBlock, step = (rows + blocks - 1) / blocks;
-  const int farB = n * step >= sharedSize;
   for (long start = 0; start < rows; start += step) {
     const long depth = least(step, rows - start);
-    const int accumulate = start > 0;
     for (long row = 0; row < m; row += MC) {
       const long block = least(MC, m - row);
       FN(packRows)(a + start * aRow + row, aRow, packedA, block, depth, m * depth > farSize);
-      for (long column = 0; column < n; column += PANEL) {
-        const long columns = least(PANEL, n - column), wide = roundUp(columns, panelWidth);
-        const float *from = b + start * bRow + column;
-        if (row == 0) packRun(from, bRow, packedB + column * depth, depth, columns, wide);
-        const float *next = !farB || column + PANEL >= n ? NULL : row == 0 ? from + PANEL : packedB + (column + PANEL) * depth;
-        FN(packedPanel)(packedA, packedB + column * depth, wide, c + row * cRow + column, cRow, block, columns, depth, accumulate, next,
-                        row == 0 ? bRow : 0, farC);
-      }
+      for (int i = 0; i < count; i++)
+        if (!FN(isOfFew)(&sums[i], m)) FN(panelsOfSum)(&sums[i], packedA, m, row, block, start, depth);
     }
   }
 }

@@ -253,6 +253,38 @@ describe.skipIf(native === undefined)(
         expect(runOuter(m, n, rows, 1, new Arena(96))).toBeLessThan(allowed(rows));
       });
 
+      it.each([
+        [260, 100, 30, 300],
+        [300, 65, 200, 800],
+        [40, 500, 70, 400],
+        [241, 129, 129, 1],
+        [90, 80, 80, 0],
+      ])(
+        "sums two outer products of the same rows with the bits of each: %i×%i and %i over %i rows",
+        (m, n1, n2, rows) => {
+          native!.select(set);
+          const arena = new Arena(96);
+          const { outer, outerPair } = native!.bind(arena.memory);
+          const random = createRandom(m);
+          const numbers = (count: number) => {
+            const at = arena.block(count);
+            arena.at(at, count).set(Float32Array.from({ length: count }, () => random.normal()));
+            return at;
+          };
+          const a = numbers(rows * m);
+          const sums = [n1, n2].map((n) => ({
+            ...{ n, b: numbers(rows * (n + 1)), scratch: arena.block(packedLength(native!.outerBlock, n)) },
+            ...{ alone: arena.block(m * (n + 2)), together: arena.block(m * (n + 2)) },
+          }));
+          for (const { n, b, alone, scratch } of sums) outer(a, m, b, n + 1, alone, n + 2, m, n, rows, scratch);
+          const given = sums.map(({ n, b, together, scratch }) => [b, n + 1, together, n + 2, n, scratch] as const);
+          outerPair(a, m, m, rows, ...given[0]!, ...given[1]!);
+          for (const { n, alone, together } of sums)
+            expect(arena.at(together, m * (n + 2))).toEqual(arena.at(alone, m * (n + 2)));
+          expect(arena.trespasses()).toEqual([]);
+        },
+      );
+
       it("keeps NaN, infinity and subnormals", () => {
         native!.select(set);
         const arena = new Arena(1);

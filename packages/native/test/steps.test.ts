@@ -84,7 +84,7 @@ function run(
       kernel(...given);
     };
   };
-  const names = ["pack", "gemm", "outer", "runLoops", "runPart", "runSteps"] as const;
+  const names = ["pack", "gemm", "outer", "outerPair", "runLoops", "runPart", "runSteps"] as const;
   const kernels = Object.fromEntries(names.map((name) => [name, counted(name)]));
   if (replay !== undefined) kernels["runSteps"] = (handle, ...given) => replay(loops[handle!]!, given, bound);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, kernels });

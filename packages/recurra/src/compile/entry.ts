@@ -7,6 +7,7 @@ import { stackOnce } from "../backends/wasm/memory/stackOnce.ts";
 import { withStepsAhead } from "../backends/wasm/plan/ahead.ts";
 import { paramsRead, separateConstants } from "../backends/wasm/plan/constants.ts";
 import { lower } from "../backends/wasm/plan/lower.ts";
+import { outersInPairs } from "../backends/wasm/plan/pairs.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan/plan.ts";
 import { inStages } from "../backends/wasm/plan/stages.ts";
 import { type LateSums, tablesLast } from "../backends/wasm/plan/tables.ts";
@@ -116,7 +117,7 @@ function separate(part: Part, rows: Program, program: Program): Pick<Entry, "row
   const plan = inStages({ ...part.plan, commands: once, packed: undefined });
   const lasts = !paramsRead(plan).some((name) => name in program.updates);
   return {
-    rows: { ...part, plan: inPlace(stackInPlace(stackOnce({ ...part.plan, commands: always }))) },
+    rows: { ...part, plan: outersInPairs(inPlace(stackInPlace(stackOnce({ ...part.plan, commands: always })))) },
     prepared: once.length === 0 ? undefined : { plan, kept, lasts },
   };
 }
@@ -217,8 +218,9 @@ export function operationsOf(plan: Plan, sizes: AxisSizes): number {
         return sum + count(command.ahead?.products ?? [], times) + count(command.body, inSteps);
       }
       if (command.kind === "gemm") return sum + 2 * times * evaluate(command.a.count, all) * command.n * command.k;
-      if (command.kind === "outer") return sum + 2 * times * evaluate(command.a.count, sizes) * command.m * command.n;
-      return sum;
+      if (command.kind !== "outer") return sum;
+      const { a, m, n, pair } = command;
+      return sum + 2 * times * evaluate(a.count, sizes) * m * (n + (pair?.n ?? 0));
     }, 0);
   return count(plan.commands, 1);
 }

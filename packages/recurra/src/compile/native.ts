@@ -8,6 +8,7 @@ export interface BoundKernels {
   readonly pack: WebAssembly.ImportValue;
   readonly gemm: WebAssembly.ImportValue;
   readonly outer: WebAssembly.ImportValue;
+  readonly outerPair: WebAssembly.ImportValue;
   readonly runLoops: WebAssembly.ImportValue;
   readonly runPart: WebAssembly.ImportValue;
   readonly runSteps: WebAssembly.ImportValue;
@@ -136,6 +137,6 @@ function isMissing(cause: unknown): boolean {
 export function nativeImports(bound: BoundKernels, loops: readonly Int32Array[]): WebAssembly.ModuleImports {
   bound.clearLoops();
   for (const program of loops) bound.define(program);
-  const { pack, gemm, outer, runLoops, runPart, runSteps, sumShards } = bound;
-  return { pack, gemm, outer, runLoops, runPart, runSteps, sumShards };
+  const { pack, gemm, outer, outerPair, runLoops, runPart, runSteps, sumShards } = bound;
+  return { pack, gemm, outer, outerPair, runLoops, runPart, runSteps, sumShards };
 }

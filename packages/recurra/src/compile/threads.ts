@@ -218,8 +218,8 @@ function workerMain(
   const bindNative = (path: string, memory: WebAssembly.Memory, loops: readonly Int32Array[]) => {
     const bound = (load!(path) as { load(): { bind(memory: WebAssembly.Memory): Bound } }).load().bind(memory);
     for (const program of loops) bound["define"]!(program);
-    const { pack, gemm, outer, runLoops, runPart, runSteps, sumShards } = bound;
-    return { pack, gemm, outer, runLoops, runPart, runSteps, sumShards };
+    const { pack, gemm, outer, outerPair, runLoops, runPart, runSteps, sumShards } = bound;
+    return { pack, gemm, outer, outerPair, runLoops, runPart, runSteps, sumShards };
   };
   listen(({ model, programs, module, kernels, memory, native, loops }) => {
     received++;

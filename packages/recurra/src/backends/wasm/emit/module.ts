@@ -4,7 +4,7 @@ import { packedAxis, stepsAxis } from "../../../base/packing.ts";
 import type { Axis } from "../../../base/shapes.ts";
 import { type Code, type FunctionIndex, i32, ModuleAssembler } from "../code/assembler.ts";
 import { aheadAxes, aheadAxis } from "../plan/ahead.ts";
-import type { Access, BufferId, Command, Loop, Plan, Size } from "../plan/plan.ts";
+import type { Access, BufferId, Command, Loop, Outer, Plan, Size } from "../plan/plan.ts";
 import { type EmitContext, eachShard, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import type { NativeLoops } from "./encodeLoop.ts";
 import { deepestNativeLoop, type Enclosing, i32s, LoopCalls, type NativeSite, SharedLoops } from "./loopCalls.ts";
@@ -33,6 +33,8 @@ interface Kernels {
   readonly pack: FunctionIndex;
   readonly gemm: FunctionIndex;
   readonly outer: FunctionIndex;
+  /** Of native kernels. */
+  readonly outerPair: FunctionIndex | undefined;
 }
 
 export interface EmitOptions {
@@ -63,6 +65,7 @@ export function emitModule(
     pack: module.importFunction("kernels", "pack", i32s(6)),
     gemm: module.importFunction("kernels", "gemm", i32s(9)),
     outer: module.importFunction("kernels", "outer", i32s(10)),
+    outerPair: nativeLoops === undefined ? undefined : module.importFunction("kernels", "outerPair", i32s(16)),
   };
   // One function, imported once for each number of steps that follow: its arguments are as many.
   const byDepth = (name: string, own: number, loops: boolean) =>
@@ -247,6 +250,32 @@ function emitCommands(
   const push = (...values: readonly (Size | number)[]) => {
     for (const value of values) pushSize(code, context, value);
   };
+  const sum = ({ b, c, cRow, n, scratch }: Outer) => {
+    address(b.access);
+    push(b.stride);
+    address(c);
+    push(cRow, n);
+    pushBuffer(code, context, scratch);
+  };
+  const emitOuter = (command: Outer) => {
+    const { a, b, c, cRow, m, n, scratch, pair } = command;
+    address(a.access);
+    push(a.stride);
+    if (pair !== undefined && kernels.outerPair !== undefined) {
+      push(m, a.count);
+      sum(command);
+      sum(pair);
+      code.call(kernels.outerPair);
+      return;
+    }
+    address(b.access);
+    push(b.stride);
+    address(c);
+    push(cRow, m, n, a.count);
+    pushBuffer(code, context, scratch);
+    code.call(kernels.outer);
+    if (pair !== undefined) emitOuter(pair);
+  };
   for (const [i, command] of commands.entries()) {
     switch (command.kind) {
       case "loop": {
@@ -272,14 +301,7 @@ function emitCommands(
         code.call(kernels.gemm);
         break;
       case "outer":
-        address(command.a.access);
-        push(command.a.stride);
-        address(command.b.access);
-        push(command.b.stride);
-        address(command.c);
-        push(command.cRow, command.m, command.n, command.a.count);
-        pushBuffer(code, context, command.scratch);
-        code.call(kernels.outer);
+        emitOuter(command);
         break;
       case "gather":
       case "scatterAdd":

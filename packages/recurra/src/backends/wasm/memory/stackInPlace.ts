@@ -3,11 +3,11 @@
  * what it reads: the gradients of gates, side by side in rows that a product reads, take the memory of the gates. Those lie in
  * these wide rows from the first.
  */
-import { noSize } from "../plan/layout.ts";
+import { isSameAccess, noSize } from "../plan/layout.ts";
 import { type Access, type BufferId, equalSize, loadsOf, type Plan, size, times } from "../plan/plan.ts";
 import { relocated } from "./relocate.ts";
 import { isStoredOnlyBy, isTouchedOnlyBy, loopsOfScans } from "./scopes.ts";
-import { isMovable, isSameAccess, moved, moveTo, type Place } from "./widerRows.ts";
+import { isMovable, moved, moveTo, type Place } from "./widerRows.ts";
 
 export function stackInPlace(plan: Plan): Plan {
   const places = new Map<BufferId, Place>();

@@ -3,6 +3,7 @@
  * that the product with the state needs in one gate or none. What a second stack has in common with the first is read there, what it has
  * of its own is appended. A sum of outer products over columns that then lie apart is taken of each run of them.
  */
+import { isSameAccess } from "../plan/layout.ts";
 import {
   type BufferId,
   type Command,
@@ -18,7 +19,7 @@ import {
 } from "../plan/plan.ts";
 import { relocated } from "./relocate.ts";
 import { isStoredOnlyBy, loopsOfScans, type Use } from "./scopes.ts";
-import { isMovable, isSameAccess, moveTo, type Place } from "./widerRows.ts";
+import { isMovable, moveTo, type Place } from "./widerRows.ts";
 
 /** What one loop leaves in a buffer: rows with `part` numbers for each of its values. */
 interface Stack {

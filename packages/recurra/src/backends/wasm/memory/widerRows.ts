@@ -1,6 +1,5 @@
 /** Rows of a buffer as columns of wider rows: where they lie, and how what reads and writes them finds them there. */
-import { noSize } from "../plan/layout.ts";
-import { type Access, type BufferId, equalSize, type Rows, type Size } from "../plan/plan.ts";
+import type { Access, BufferId, Rows, Size } from "../plan/plan.ts";
 import type { Move } from "./relocate.ts";
 import type { Use } from "./scopes.ts";
 
@@ -12,18 +11,6 @@ export interface Place {
   /** A row is cut into parts of this many numbers, which begin at these columns. */
   readonly part: number;
   readonly columns: readonly number[];
-}
-
-/** Whether both mean the same place, for every element and, unlike `samePlace` of plan.ts, at every step of enclosing scans. */
-export function isSameAccess(a: Access | undefined, b: Access): boolean {
-  if (a === undefined) return false;
-  const dims = new Set([...Object.keys(a.strides), ...Object.keys(b.strides)]);
-  return (
-    a.buffer === b.buffer &&
-    a.offset === b.offset &&
-    equalSize(a.start, b.start) &&
-    [...dims].every((dim) => equalSize(a.strides[dim] ?? noSize, b.strides[dim] ?? noSize))
-  );
 }
 
 /** The same values in their new place; undefined where it takes steps that are neither of whole rows nor within a part of one. */

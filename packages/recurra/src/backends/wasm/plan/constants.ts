@@ -98,8 +98,14 @@ function findTouched(command: Command): Touched {
       return { reads: of(command.source), writes: [command.target] };
     case "gemm":
       return { reads: [...of(command.a.access), command.packed], writes: of(command.c.access) };
-    case "outer":
-      return { reads: of(command.a.access, command.b.access), writes: [...of(command.c), command.scratch] };
+    case "outer": {
+      const { a, b, c, scratch, pair } = command;
+      const other = pair === undefined ? { reads: [], writes: [] } : touchedBy(pair);
+      return {
+        reads: [...of(a.access, b.access), ...other.reads],
+        writes: [...of(c), scratch, ...other.writes],
+      };
+    }
     case "gather":
       return { reads: of(command.table, command.index.access), writes: of(command.target.access) };
     case "scatterAdd":

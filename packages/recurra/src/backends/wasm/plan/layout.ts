@@ -98,3 +98,15 @@ export function rowsOf(access: Access, type: TensorType): { count: Size; stride:
   }
   return { count, stride: innerStride };
 }
+
+/** Whether both mean the same place, for every element and, unlike `samePlace` of plan.ts, at every step of enclosing scans. */
+export function isSameAccess(a: Access | undefined, b: Access): boolean {
+  if (a === undefined) return false;
+  const dims = new Set([...Object.keys(a.strides), ...Object.keys(b.strides)]);
+  return (
+    a.buffer === b.buffer &&
+    a.offset === b.offset &&
+    equalSize(a.start, b.start) &&
+    [...dims].every((dim) => equalSize(a.strides[dim] ?? noSize, b.strides[dim] ?? noSize))
+  );
+}

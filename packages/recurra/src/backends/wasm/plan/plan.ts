@@ -157,6 +157,8 @@ export type Command =
       readonly m: number;
       readonly n: number;
       readonly scratch: BufferId;
+      /** Another sum over the same rows of A, which may be computed at once; see pairs.ts. */
+      readonly pair?: Outer;
     }
   /** Rows of a table; NaN for an index that is no row of it. */
   | {
