@@ -214,11 +214,16 @@ export class Executable {
   }
 
   writeParam(name: string, values: ArrayLike<number>): void {
-    this.#param(name).set(values);
+    this.changeParam(name, (own) => own.set(values));
+  }
+
+  /** Lets `change` write the values of a parameter where they lie. They begin as zeros. */
+  changeParam(name: string, change: (values: Float32Array) => void): void {
+    change(this.#param(name));
     this.#prepared = undefined;
   }
 
-  /** Parameters are written by `writeParam` only: it notices that what follows from them is to be made again. */
+  /** Parameters are written by `changeParam` only: it notices that what follows from them is to be made again. */
   get memory(): WebAssembly.Memory {
     return this.#memory;
   }

@@ -2,11 +2,11 @@ import { describe, expect, it } from "vitest";
 import { createRandom } from "../base/random.ts";
 import {
   chrono,
+  drawWeight,
   forgetBias,
   type Initializer,
   type InitializerName,
   initialValues,
-  initialWeight,
   parseInitializer,
 } from "./initializers.ts";
 
@@ -66,8 +66,11 @@ describe("an initializer", () => {
 
   it("chrono gives forget and input gate of a cell opposite biases, between 0 and log(longest − 1)", () => {
     const initializers = chrono(50);
-    const draw = (name: string, gate: string) =>
-      initialWeight({ name, shape: [2000], initializer: initializers[gate]! }, createRandom(4));
+    const draw = (name: string, gate: string) => {
+      const drawn = new Float32Array(2000);
+      drawWeight(drawn, { name, shape: [2000], initializer: initializers[gate]! }, createRandom(4));
+      return drawn;
+    };
     const forget = draw("0.lstm.0.forward.b.f", "b.f");
     expect([...draw("0.lstm.0.forward.b.i", "b.i")]).toEqual([...forget].map((value) => -value));
     expect([...draw("0.lstm.1.forward.b.f", "b.f")]).not.toEqual([...forget]);

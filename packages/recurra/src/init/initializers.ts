@@ -92,17 +92,18 @@ export function chrono(longest: number): Readonly<Record<string, Initializer>> {
   return { "b.f": forget, "b.z": forget, "b.i": { kind: "chrono", longest, gate: "input" } };
 }
 
-/** Row-major values of a weight by its full name: each name draws from its own fork of the generator. */
-export function initialWeight(
+/** Writes the first values of a weight, by its full name, over zeros: each name draws from its own fork of the generator. */
+export function drawWeight(
+  values: Float32Array,
   {
     name,
     shape,
     initializer,
   }: { readonly name: string; readonly shape: readonly number[]; readonly initializer: Initializer },
   random: Random,
-): Float32Array<ArrayBuffer> {
+): void {
   const paired = typeof initializer !== "function" && initializer.kind === "chrono";
-  return initialValues(initializer, shape, random.fork(paired ? name.replace(/[^.]*$/, "chrono") : name));
+  draw(values, initializer, shape, random.fork(paired ? name.replace(/[^.]*$/, "chrono") : name));
 }
 
 /**
@@ -114,57 +115,87 @@ export function initialValues(
   shape: readonly number[],
   random: Random,
 ): Float32Array<ArrayBuffer> {
-  const count = product(shape);
+  const values = new Float32Array(product(shape));
+  draw(values, initializer, shape, random);
+  return values;
+}
+
+/** `values` are zeros before. */
+function draw(values: Float32Array, initializer: Initializer, shape: readonly number[], random: Random): void {
   if (typeof initializer === "function") {
-    const values = Float32Array.from(initializer(shape, random));
-    if (values.length === count) return values;
-    throw new ShapeError({
-      where: "initializer: its values",
-      given: `${values.length} numbers`,
-      expected: `${count} numbers, [${shape.join(", ")}]`,
-      mend: "return one number for each element of the shape",
-    });
+    copy(values, initializer(shape, random), shape);
+    return;
   }
   const fanIn = shape.at(-1) ?? 1;
   const fanOut = shape.length > 1 ? shape[0]! : fanIn;
-  const uniform = (limit: number) => drawn(count, () => limit * (2 * random.uniform() - 1));
-  const normal = (deviation: number) => drawn(count, () => deviation * random.normal());
   switch (initializer.kind) {
     case "constant":
-      return initializer.value === 0 ? new Float32Array(count) : new Float32Array(count).fill(initializer.value);
+      if (initializer.value !== 0) values.fill(initializer.value);
+      break;
     case "uniform":
-      return drawn(count, () => initializer.low + (initializer.high - initializer.low) * random.uniform());
+      each(values, () => initializer.low + (initializer.high - initializer.low) * random.uniform());
+      break;
     case "normal":
-      return normal(initializer.deviation);
+      drawNormal(values, initializer.deviation, random);
+      break;
     case "truncatedNormal":
-      return drawn(count, () => initializer.deviation * truncated(random));
+      each(values, () => initializer.deviation * truncated(random));
+      break;
     case "xavierUniform":
-      return uniform(Math.sqrt(6 / (fanIn + fanOut)));
+      drawUniform(values, Math.sqrt(6 / (fanIn + fanOut)), random);
+      break;
     case "xavierNormal":
-      return normal(Math.sqrt(2 / (fanIn + fanOut)));
+      drawNormal(values, Math.sqrt(2 / (fanIn + fanOut)), random);
+      break;
     case "heUniform":
-      return uniform(Math.sqrt(6 / fanIn));
+      drawUniform(values, Math.sqrt(6 / fanIn), random);
+      break;
     case "heNormal":
-      return normal(Math.sqrt(2 / fanIn));
+      drawNormal(values, Math.sqrt(2 / fanIn), random);
+      break;
     case "lecunUniform":
-      return uniform(Math.sqrt(1 / fanIn));
+      drawUniform(values, Math.sqrt(1 / fanIn), random);
+      break;
     case "lecunNormal":
-      return normal(Math.sqrt(1 / fanIn));
+      drawNormal(values, Math.sqrt(1 / fanIn), random);
+      break;
     case "orthogonal":
-      return orthogonal(fanOut, fanIn, initializer.gain ?? 1, random);
+      drawOrthogonal(values, fanOut, fanIn, initializer.gain ?? 1, random);
+      break;
     case "identity":
-      return drawn(count, (i) => (Math.floor(i / fanIn) === i % fanIn ? (initializer.scale ?? 1) : 0));
+      each(values, (i) => (Math.floor(i / fanIn) === i % fanIn ? (initializer.scale ?? 1) : 0));
+      break;
     case "chrono": {
       const sign = initializer.gate === "forget" ? 1 : -1;
-      return drawn(count, () => sign * Math.log(1 + (initializer.longest - 2) * random.uniform()));
+      each(values, () => sign * Math.log(1 + (initializer.longest - 2) * random.uniform()));
+      break;
     }
   }
 }
 
-function drawn(count: number, value: (i: number) => number): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(count);
-  for (let i = 0; i < count; i++) values[i] = value(i);
-  return values;
+function copy(values: Float32Array, given: ArrayLike<number>, shape: readonly number[]): void {
+  if (given.length !== values.length) {
+    throw new ShapeError({
+      where: "initializer: its values",
+      given: `${given.length} numbers`,
+      expected: `${values.length} numbers, [${shape.join(", ")}]`,
+      mend: "return one number for each element of the shape",
+    });
+  }
+  values.set(given);
+}
+
+function each(values: Float32Array, value: (i: number) => number): void {
+  for (let i = 0; i < values.length; i++) values[i] = value(i);
+}
+
+/** Within ±limit. */
+function drawUniform(values: Float32Array, limit: number, random: Random): void {
+  for (let i = 0; i < values.length; i++) values[i] = limit * (2 * random.uniform() - 1);
+}
+
+function drawNormal(values: Float32Array, deviation: number, random: Random): void {
+  for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
 }
 
 function truncated(random: Random): number {
@@ -175,12 +206,10 @@ function truncated(random: Random): number {
 }
 
 /** Orthonormal rows, or columns when there are more rows than columns, times gain. */
-function orthogonal(rows: number, columns: number, gain: number, random: Random): Float32Array<ArrayBuffer> {
+function drawOrthogonal(values: Float32Array, rows: number, columns: number, gain: number, random: Random): void {
   const [count, length] = rows <= columns ? [rows, columns] : [columns, rows];
   const basis = orthonormalRows(count, length, random);
   const [along, across] = rows <= columns ? [columns, 1] : [1, columns];
-  const result = new Float32Array(rows * columns);
   for (let k = 0; k < count; k++)
-    for (let i = 0; i < length; i++) result[k * along + i * across] = gain * basis[k * length + i]!;
-  return result;
+    for (let i = 0; i < length; i++) values[k * along + i * across] = gain * basis[k * length + i]!;
 }

@@ -3,7 +3,7 @@ import { nearest, OptionError, ShapeError } from "../base/errors.ts";
 import { createRandom, mix32 } from "../base/random.ts";
 import { type Axis, type AxisSizes, product } from "../base/shapes.ts";
 import { Executable, type Footprint, type Numbers, type Planned } from "../compile/executable.ts";
-import { initialWeight } from "../init/initializers.ts";
+import { drawWeight } from "../init/initializers.ts";
 import type { ParameterSpec } from "../trace/scope.ts";
 import type { Clipping } from "./clipping.ts";
 import { adam } from "./optimizers/adam.ts";
@@ -121,7 +121,10 @@ export class Model {
       ...(memoryLimit === undefined ? {} : { memoryLimit }),
     });
     const random = createRandom(seed);
-    this.setWeights(new Map(parameters.map((parameter) => [parameter.name, initialWeight(parameter, random)])));
+    for (const parameter of parameters)
+      if (this.#executable.params.has(parameter.name))
+        this.#executable.changeParam(parameter.name, (values) => drawWeight(values, parameter, random));
+    this.#beginAverages();
   }
 
   get parameterCount(): number {
@@ -247,6 +250,10 @@ export class Model {
    */
   setWeights(weights: Weights): void {
     this.#put(weights);
+    this.#beginAverages();
+  }
+
+  #beginAverages(): void {
     for (const { name } of this.parameters) {
       const average = this.#averageOf(name);
       if (average !== undefined) this.#executable.writeParam(average, this.#executable.readParam(name));
