@@ -236,7 +236,6 @@ export class CompiledProgram {
   #compile({ end }: Layout): void {
     const { memory, kernels, native, pool, grow } = this.#around;
     this.#leavePool();
-    grow(end);
     const options = { shared: pool !== undefined, nativeLoops: native?.loops };
     const { bytes, loops } = emitModule(this.placed.emitted, this.moduleAxes, options);
     this.#sized.clear();
@@ -246,6 +245,7 @@ export class CompiledProgram {
     this.#loops = loops;
     this.#moduleBytes = bytes.length;
     this.#module = new WebAssembly.Module(bytes);
+    grow(end);
     const imports = this.#bound === undefined ? undefined : nativeImports(this.#bound, loops);
     this.#instance = instantiate(this.#module, memory, kernels, imports);
   }
