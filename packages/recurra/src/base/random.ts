@@ -38,11 +38,13 @@ class Xoshiro implements Random {
     const s1 = state[1]!;
     const s2 = state[2]! ^ s0;
     const s3 = state[3]! ^ s1;
-    const result = Math.imul(rotate(Math.imul(s1, 5), 7), 9) >>> 0;
+    // Rotated left by 7, and below by 11: written out, for large weights are drawn before an engine has compiled this.
+    const times5 = Math.imul(s1, 5);
+    const result = Math.imul((times5 << 7) | (times5 >>> 25), 9) >>> 0;
     state[1] = s1 ^ s2;
     state[0] = s0 ^ s3;
     state[2] = s2 ^ (s1 << 9);
-    state[3] = rotate(s3, 11);
+    state[3] = (s3 << 11) | (s3 >>> 21);
     return result / 2 ** 32;
   }
 
@@ -96,10 +98,6 @@ export function mix32(value: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
   return x ^ (x >>> 16);
-}
-
-function rotate(x: number, bits: number): number {
-  return (x << bits) | (x >>> (32 - bits));
 }
 
 /** 32 bits of a seed. The high half of large seeds matters too: 1 and 1 + 2^32 are different seeds. */

@@ -1,6 +1,6 @@
 /** Gates side by side: products of one x with several weights become one product with the weights stacked. */
 import { reachable } from "../ir/builder.ts";
-import type { Graph, NodeId, NodeOf } from "../ir/nodes.ts";
+import { type Graph, type NodeId, type NodeOf, operands } from "../ir/nodes.ts";
 import { type Pass, type Rewrite, rewriteProgram } from "./rewrite.ts";
 
 /**
@@ -42,8 +42,9 @@ function groupProducts(graph: Graph): Map<NodeId, readonly NodeId[]> {
     if (node.kind !== "matmul" || node.transposed) return;
     const id = position as NodeId; // The position in the list is the id.
     const group = byX.get(node.x) ?? [];
-    const seen = reachable(graph, [node.weight]);
-    if (!group.some((member) => seen.has(member))) group.push(id);
+    const isLeaf = operands(graph.nodes[node.weight]!).length === 0;
+    const read = isLeaf ? undefined : reachable(graph, [node.weight]);
+    if (!group.some((member) => read?.has(member))) group.push(id);
     byX.set(node.x, group);
   });
   return new Map(

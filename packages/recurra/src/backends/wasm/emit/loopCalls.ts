@@ -304,8 +304,10 @@ export class LoopCalls {
   #siteOf(steps: readonly Axis[]): LoopSite {
     const { arena, shard, axes } = this.#site;
     const { addressOf } = this.#context;
-    const baseOf = (buffer: BufferId) =>
-      ({ undefined: 0, [arena]: 1, [shard]: 2 })[String(this.#context.baseOf(buffer))] as 0 | 1 | 2;
+    const baseOf = (buffer: BufferId) => {
+      const base = this.#context.baseOf(buffer);
+      return base === arena ? 1 : base === shard ? 2 : 0;
+    };
     return { addressOf, baseOf, axes, steps, sorted: this.#sorted };
   }
 }
