@@ -17,6 +17,7 @@ enum {
   compareFloats = INSTRUCTION(1, 0, 0xc2),
   rangeFloats = INSTRUCTION(3, 1, 0x50),
   roundFloats = INSTRUCTION(3, 1, 0x08),
+  scaleFloats = INSTRUCTION(2, 1, 0x2c), /* the first by 2 to the second */
   blendFloats = INSTRUCTION(2, 1, 0x65),
   truncateToInts = INSTRUCTION(1, 2, 0x5b),
   intsToFloats = INSTRUCTION(1, 0, 0x5b),

@@ -169,18 +169,18 @@ static int blend(Body *body, int mask, int yes, int no) {
 
 /* ---- ops ----------------------------------------------------------------------------------------------------------------- */
 
-/* eˣ − 1 = 2ⁿ (q + 1) − 1; returns q */
+/* eˣ − 1 = 2ⁿ (q + 1) − 1; returns q, and n as a float */
 static int expm1Steps(Body *body, int x, int *n) {
-  const int rounded = round_(body, mul(body, x, number_(body, log2E)), toNearest);
-  *n = compute(body, truncateToInts, none, rounded);
-  x = sub(body, x, mul(body, rounded, number_(body, ln2High)));
-  x = sub(body, x, mul(body, rounded, number_(body, ln2Low)));
+  *n = round_(body, mul(body, x, number_(body, log2E)), toNearest);
+  x = sub(body, x, mul(body, *n, number_(body, ln2High)));
+  x = sub(body, x, mul(body, *n, number_(body, ln2Low)));
   int sum = number_(body, expm1Coefficients[5]);
   for (int i = 4; i >= 0; i--) sum = add(body, mul(body, sum, x), number_(body, expm1Coefficients[i]));
   return add(body, mul(body, mul(body, sum, x), x), x);
 }
 
-static int powerOfTwo(Body *body, int n) { return shift(body, shiftLeft, compute(body, addInts, n, bits(body, 127)), 23); }
+/* 2ⁿ x, rounded once: the bits of a product with 2ⁿ, or with its two halves, which rounds nowhere else. */
+static int scale(Body *body, int x, int n) { return compute(body, scaleFloats, x, n); }
 
 static int negative(Body *body, int x) { return compute(body, xorBits, x, bits(body, 0x80000000u)); }
 
@@ -192,24 +192,22 @@ static int clamp(Body *body, int x, float low, float high) {
 static int expSteps(Body *body, int x) {
   int n;
   x = expm1Steps(body, clamp(body, x, -105.0f, 89.0f), &n);
-  const int half = shift(body, shiftRight, n, 1);
-  x = mul(body, powerOfTwo(body, half), add(body, x, number_(body, 1)));
-  return mul(body, x, powerOfTwo(body, compute(body, subtractInts, n, half)));
+  return scale(body, add(body, x, number_(body, 1)), n);
 }
 
 static int sigmoidSteps(Body *body, int x) {
   int n;
   x = expm1Steps(body, clamp(body, negative(body, x), -87.0f, 88.0f), &n);
   const int one = number_(body, 1);
-  x = add(body, mul(body, powerOfTwo(body, n), add(body, x, one)), one);
+  x = add(body, scale(body, add(body, x, one), n), one);
   return compute(body, divideFloats, one, x);
 }
 
 static int tanhSteps(Body *body, int x) {
   int n;
   x = expm1Steps(body, clamp(body, add(body, x, x), -18.5f, 18.5f), &n);
-  const int power = powerOfTwo(body, n);
-  x = add(body, mul(body, power, x), sub(body, power, number_(body, 1)));
+  const int one = number_(body, 1), power = scale(body, one, n);
+  x = add(body, mul(body, power, x), sub(body, power, one));
   return compute(body, divideFloats, x, add(body, x, number_(body, 2)));
 }
 
