@@ -45,8 +45,9 @@
 #define UNROLL _Pragma("GCC unroll 24")
 
 enum { panelWidth = 16, outerBlock = 384, panelLimit = 64 };
-/* A matrix of more numbers, 1 MiB, leaves the second-level cache; one half as large does if another of its size is used in turns with it. */
-enum { farSize = 1 << 18, sharedSize = 1 << 17, lineSize = 16, collidingRow = 512 };
+/* A matrix of more numbers, 1 MiB, leaves the second-level cache; one half as large does if another of its size is used in turns with it.
+ * One of more than `streamedSize`, 2 MiB, is packed past the caches. */
+enum { farSize = 1 << 18, sharedSize = 1 << 17, streamedSize = 1 << 19, lineSize = 16, collidingRow = 512 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long roundUp(long a, long unit) { return (a + unit - 1) / unit * unit; }
@@ -134,6 +135,19 @@ static const Kernels *active;
 
 /* ---- pack ---------------------------------------------------------------------------------------------------------- */
 
+#ifdef X86
+/* Writes rows of whole vectors past the caches, which then need not read what is overwritten. `to` begins a line, as `toRow` does. */
+__attribute__((target("avx512f"))) static void streamRows(const float *from, long fromRow, float *to, long toRow, long rows, long columns) {
+  for (long row = 0; row < rows; row++)
+    for (long i = 0; i < columns; i += lineSize) _mm512_stream_ps(to + row * toRow + i, _mm512_loadu_ps(from + row * fromRow + i));
+}
+#endif
+
+/* Whether a packed matrix is written past the caches: it has left them anyway when it is read. */
+static int isStreamed(const float *target, long k, long n) {
+  return k * n > streamedSize && active->lanes == 16 && (uintptr_t)target % 64 == 0;
+}
+
 /* One panel of a matrix whose columns lie next to each other. */
 static void packRun(const float *from, long rowStride, float *target, long k, long columns, long wide) {
   for (long row = 0; row < k; row++) {
@@ -186,32 +200,42 @@ static void turn(const float *from, long fromRow, float *to, long toRow, long ro
 }
 
 /* Whole eights of rows of panelWidth columns that lie apart, rows next to each other. Returns how many rows that were. */
-static long turnColumns(const float *corner, long columnStride, float *to, long k, long wide) {
+static long turnColumns(const float *corner, long columnStride, float *to, long k, long wide, int streamed) {
 #ifdef X86
   if (active->lanes < 8) return 0;
-  for (long row = 0; row + 8 <= k; row += 8)
-    for (long i = 0; i < panelWidth; i += 8) turnEight(corner + row + i * columnStride, columnStride, to + row * wide + i, wide);
+  float eight[8 * panelWidth];
+  for (long row = 0; row + 8 <= k; row += 8) {
+    float *rows = streamed ? eight : to + row * wide;
+    for (long i = 0; i < panelWidth; i += 8)
+      turnEight(corner + row + i * columnStride, columnStride, rows + i, streamed ? panelWidth : wide);
+    if (streamed) streamRows(eight, panelWidth, to + row * wide, wide, 8, panelWidth);
+  }
   return k / 8 * 8;
 #else
-  (void)corner, (void)columnStride, (void)to, (void)k, (void)wide;
+  (void)corner, (void)columnStride, (void)to, (void)k, (void)wide, (void)streamed;
   return 0;
 #endif
 }
 
 /* Panels of `width` columns; the last one is as wide as its columns, rounded up to panelWidth and filled with zeros. */
 static void packPanels(const float *source, long rowStride, long columnStride, float *target, long k, long n, long width) {
+  const int streamed = isStreamed(target, k, n);
   for (long column = 0; column < n; column += width) {
     long columns = least(width, n - column), wide = roundUp(columns, panelWidth);
     const float *from = source + column * columnStride;
     if (columnStride == 1) {
-      packRun(from, rowStride, target, k, columns, wide);
+#ifdef X86
+      if (streamed && columns == wide) streamRows(from, rowStride, target, wide, k, wide);
+      else
+#endif
+        packRun(from, rowStride, target, k, columns, wide);
     } else {
       for (long start = 0; start < wide; start += panelWidth) {
         long lanes = least(panelWidth, columns - start);
         const float *corner = from + start * columnStride;
         float *to = target + start;
         if (lanes == panelWidth) {
-          for (long row = rowStride == 1 ? turnColumns(corner, columnStride, to, k, wide) : 0; row < k; row++)
+          for (long row = rowStride == 1 ? turnColumns(corner, columnStride, to, k, wide, streamed) : 0; row < k; row++)
             for (long i = 0; i < panelWidth; i++) to[row * wide + i] = corner[row * rowStride + i * columnStride];
         } else {
           for (long row = 0; row < k; row++)
@@ -222,6 +246,9 @@ static void packPanels(const float *source, long rowStride, long columnStride, f
     }
     target += k * wide;
   }
+#ifdef X86
+  if (streamed) _mm_sfence();
+#endif
 }
 
 /* ---- approximations: the coefficients of recurra's WebAssembly backend ----------------------------------------------- */
