@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "native.c");
-const included = ["loops.h", "steps.h", "machineCode.h", "loopSteps.h", "assembler.h"].map((name) => join(here, name));
+const included = ["loops.h", "blocks.h", "steps.h", "machineCode.h", "loopSteps.h", "assembler.h"].map((name) =>
+  join(here, name),
+);
 const folder = join(here, "build");
 const binary = join(folder, "recurra_native.node");
 const stamp = join(folder, "built-from");

@@ -649,13 +649,19 @@ static int inside(const Run *run, const Pointer *pointer, int empty) {
          (!pointer->sums || pointer->highestSum + end <= run->bytes);
 }
 
-static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes, Part part) {
+static int hasRows(const Loop *loop) {
+  for (int d = 0; d < loop->dims - 1; d++)
+    if (loop->sizeNow[d] <= 0) return 0;
+  return 1;
+}
+
+/* Strides, extents and addresses of a run. Returns what is wrong, or NULL. */
+static const char *place(Loop *loop, const Run *run, const int32_t *sizes, Part part) {
   if (!isPrepared(loop, sizes, part)) {
     const char *problem = prepare(loop, sizes, part);
     if (problem != NULL) return problem;
   }
-  for (int d = 0; d < loop->dims - 1; d++)
-    if (loop->sizeNow[d] <= 0) return NULL;
+  if (!hasRows(loop)) return NULL;
   static const char outside[] = "@recurra/native: a loop reaches outside the memory (after growing it, call rebind)";
   const int empty = loop->dims > 0 && loop->sizeNow[loop->dims - 1] <= 0;
   for (int p = 0; p < loop->pointers; p++) {
@@ -669,6 +675,12 @@ static const char *runLoop(Loop *loop, Run *run, const int32_t *sizes, Part part
     for (int t = 0; t < loop->steps; t++) pointer->offset += run->steps[t] * pointer->stepsNow[t];
     if (!inside(run, pointer, empty)) return outside;
   }
+  return NULL;
+}
+
+static const char *runLoop(Loop *loop, const Run *run, const int32_t *sizes, Part part) {
+  const char *problem = place(loop, run, sizes, part);
+  if (problem != NULL || !hasRows(loop)) return problem;
 #ifdef COMPILES
   if (loop->code != NULL) {
     for (int t = 0; t < loop->steps; t++) ((float *)(loop->code->frame + loop->code->stepsAt))[t] = (float)run->steps[t];

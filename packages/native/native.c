@@ -332,6 +332,7 @@ static void findChoices(void) {
 }
 
 #include "loops.h"
+#include "blocks.h"
 #include "steps.h"
 
 /* Floats of a block of sumShards: those of all shards stay in the first-level cache. */
@@ -650,8 +651,9 @@ static void runAll(napi_env env, const LoopCall *call, int32_t handle, int32_t c
     if (loop == NULL) problem = noSuchLoop;
     else if (call->count < loop->axes + loop->bases + 1 + loop->steps) problem = argumentsMissing;
     else {
-      Run run = runOf(call, loop->axes, loop->bases);
-      problem = runLoop(loop, &run, call->loops, part);
+      const Run run = runOf(call, loop->axes, loop->bases);
+      if (part.count < 0) i += runSome(binding->loops + handle + i, count - i, &run, call->loops, &problem) - 1;
+      else problem = runLoop(loop, &run, call->loops, part);
     }
   }
   if (problem != NULL) fail(env, problem);

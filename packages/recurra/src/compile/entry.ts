@@ -7,6 +7,7 @@ import { stackOnce } from "../backends/wasm/memory/stackOnce.ts";
 import { withStepsAhead } from "../backends/wasm/plan/ahead.ts";
 import { paramsRead, separateConstants } from "../backends/wasm/plan/constants.ts";
 import { lower } from "../backends/wasm/plan/lower.ts";
+import { largeLoopsTogether } from "../backends/wasm/plan/neighbours.ts";
 import { outersInPairs } from "../backends/wasm/plan/pairs.ts";
 import type { BufferId, Command, Plan } from "../backends/wasm/plan/plan.ts";
 import { inStages } from "../backends/wasm/plan/stages.ts";
@@ -117,7 +118,10 @@ function separate(part: Part, rows: Program, program: Program): Pick<Entry, "row
   const plan = inStages({ ...part.plan, commands: once, packed: undefined });
   const lasts = !paramsRead(plan).some((name) => name in program.updates);
   return {
-    rows: { ...part, plan: outersInPairs(inPlace(stackInPlace(stackOnce({ ...part.plan, commands: always })))) },
+    rows: {
+      ...part,
+      plan: outersInPairs(inPlace(stackInPlace(stackOnce(largeLoopsTogether({ ...part.plan, commands: always }))))),
+    },
     prepared: once.length === 0 ? undefined : { plan, kept, lasts },
   };
 }
