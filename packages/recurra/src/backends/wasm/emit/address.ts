@@ -1,7 +1,8 @@
 /** Code that computes addresses and run-time sizes: what every emitter of a module needs. */
 import { type Axis, segmentsOf } from "../../../base/shapes.ts";
-import { type Code, i32, type Local, type ModuleAssembler } from "../code/assembler.ts";
+import type { Code, Local, ModuleAssembler } from "../code/assembler.ts";
 import type { Access, BufferId, PackedRows, Size } from "../plan/plan.ts";
+import type { Abreast } from "./abreast.ts";
 
 /** What all emitters of a module share. */
 export interface EmitContext {
@@ -19,35 +20,6 @@ export interface EmitContext {
   readonly firstRow: number;
   /** Of a program that takes shards side by side. */
   readonly abreast?: Abreast | undefined;
-}
-
-/** Globals: how many shards a call takes side by side, and how far the next one is in each of `places`. */
-export interface Abreast {
-  readonly shards: number;
-  readonly apart: readonly number[];
-  /** Globals that say where a shard lies: its arena, itself and its first row. */
-  readonly places: readonly number[];
-}
-
-/** Emits what is done for each shard of the call, one after the other. */
-export function eachShard(code: Code, { abreast }: EmitContext, body: () => void): void {
-  if (abreast === undefined) {
-    body();
-    return;
-  }
-  const { shards, apart, places } = abreast;
-  const left = code.local(i32);
-  const first = places.map((place) => {
-    const kept = code.local(i32);
-    code.getGlobal(place).set(kept);
-    return kept;
-  });
-  code.getGlobal(shards).set(left);
-  code.times(left, () => {
-    body();
-    places.forEach((place, i) => void code.getGlobal(place).getGlobal(apart[i]!).do("i32.add").setGlobal(place));
-  });
-  places.forEach((place, i) => void code.get(first[i]!).setGlobal(place));
 }
 
 /** Whether an axis counts the segments of another. */

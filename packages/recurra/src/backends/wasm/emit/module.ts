@@ -5,7 +5,8 @@ import type { Axis } from "../../../base/shapes.ts";
 import { type Code, type FunctionIndex, i32, ModuleAssembler } from "../code/assembler.ts";
 import { aheadAxes, aheadAxis } from "../plan/ahead.ts";
 import type { Access, BufferId, Command, Loop, Outer, Plan, Size } from "../plan/plan.ts";
-import { type EmitContext, eachShard, pushAddress, pushBuffer, pushSize } from "./address.ts";
+import { eachShard } from "./abreast.ts";
+import { type EmitContext, pushAddress, pushBuffer, pushSize } from "./address.ts";
 import type { NativeLoops } from "./encodeLoop.ts";
 import { deepestNativeLoop, type Enclosing, i32s, LoopCalls, type NativeSite, SharedLoops } from "./loopCalls.ts";
 import { type Part, pushPartStart } from "./parts.ts";
@@ -226,7 +227,7 @@ function emitRows(
   let from = 0;
   const emit = (end: number) => {
     const own = commands.slice(from, end);
-    if (own.length > 0) eachShard(code, context, () => emitCommands(code, ofOne, kernels, loops, own, []));
+    if (own.length > 0) eachShard(code, context.abreast, () => emitCommands(code, ofOne, kernels, loops, own, []));
   };
   for (const [i, command] of commands.entries()) {
     if (context.abreast === undefined || !loops.runsSteps(command)) continue;

@@ -4,7 +4,8 @@ import { type Axis, segmentLength } from "../../../base/shapes.ts";
 import { type Code, i32, type Local } from "../code/assembler.ts";
 import { aheadAxis } from "../plan/ahead.ts";
 import type { Ahead, Command, Scan } from "../plan/plan.ts";
-import { type EmitContext, eachShard, pushBuffer, pushSize } from "./address.ts";
+import { eachShard } from "./abreast.ts";
+import { type EmitContext, pushBuffer, pushSize } from "./address.ts";
 
 /** The axes that scans cut into segments. */
 export function cutAxes(commands: readonly Command[]): Axis[] {
@@ -82,7 +83,7 @@ export function emitScanOfKernels(
     callSteps(remaining, [step]);
     return;
   }
-  const ofEachShard: EmitBody = (products, steps) => eachShard(code, context, () => emit(products, steps));
+  const ofEachShard: EmitBody = (products, steps) => eachShard(code, context.abreast, () => emit(products, steps));
   const { make, count, since } = stepsAhead(code, context, scan, scan.ahead, remaining, ofEachShard);
   code.get(remaining).if(() =>
     code.loop(() => {
